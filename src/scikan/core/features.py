@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from scikan.core.errors import SettingError
-from scikan.core.expr import Expr, Number, apply, evaluate, parse, symbols
+from scikan.core.expr import Expr, Number, evaluate, substitute, symbols
 from scikan.core.functions import LIBRARY
+from scikan.core.parser import apply, parse
 from scikan.core.precision import namespace
 
 
@@ -151,8 +152,6 @@ class Augment(AbstractFeatureMap):
         return xp.stack(list(columns.values()), axis=1)
 
     def exprs(self, columns: list[Expr]) -> list[Expr]:
-        from scikan.core.expr import substitute
-
         known: dict[str, Expr] = dict(zip(self.names, columns, strict=True))
         for name, expression in self._definitions():
             known[name] = substitute(expression, {s: known[s] for s in symbols(expression)})

@@ -1,0 +1,276 @@
+"""The road through networks: a ladder of small MultKANs, trained, pruned, sharpened and named.
+
+The shapes are hypotheses in the order of their description length. A right structure shows the order of its
+splines: refining the grid lowers its error ten times and more; a wrong one stalls. What survives is named in
+context, and only a net whose edges are all named, and which then fits to rounding, ends the climb as exact.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from scikan.core import bspline
+from scikan.core.functions import LIBRARY, Library
+from scikan.core.kan import KAN, WidthEntry
+from scikan.edit.attribution import attribute_inputs
+from scikan.edit.grid import refine
+from scikan.edit.growth import collapse
+from scikan.symbolic.naming import NamedNet, name_network
+from scikan.train.elimination import NOISY, JudgedRows, eliminate, judged_loss, squared_errors
+from scikan.train.small import fit_small
+
+import equinox as eqx
+
+
+EXACT = 1e-20
+"""Mean square error (targets of unit variance) of a net that fits to rounding."""
+
+FIRST_GRID = 5
+SHARP_GRIDS = (10, 20)
+
+
+@dataclass(frozen=True)
+class LadderSettings:
+    """How the ladder is climbed.
+
+    Args:
+        members: random starts a shape; the best third are trained on.
+        rough_steps, fine_steps: Levenberg-Marquardt steps of all members, and twice more for the best.
+        rough_bend: weight of the bending penalty at first (1e-9 later).
+        seconds: time after which no further shape is begun.
+        stale: on noisy data, shapes in a row that bring no significant gain before the climb ends.
+        inputs: at most this many inputs enter; those of largest attribution in a first additive fit.
+    """
+
+    members: int = 8
+    rough_steps: int = 12
+    fine_steps: int = 15
+    rough_bend: float = 1e-3
+    seconds: float = 60.0
+    stale: int = 4
+    inputs: int = 8
+
+
+@dataclass(frozen=True)
+class Climb:
+    """What the ladder found: fully named nets (best first), the best spline net, and how it ended."""
+
+    named: tuple[NamedNet, ...] = ()
+    network: KAN | None = None
+    network_loss: float = float("inf")
+    exact: bool = False
+    shapes: tuple[str, ...] = field(default=())
+
+
+def ladder(n: int) -> Iterator[list[WidthEntry]]:
+    """Return the hidden and output entries of each shape for n inputs, shortest hypotheses first."""
+    arity = max(n, 2)
+    yield [1]
+    yield [1, 1]
+    yield [(0, 1)]
+    yield [(0, 1), 1]
+    yield [(1, 1), 1]
+    if arity >= 3:
+        yield [(0, (3,))]
+    yield [(1, 1), (0, 1)]
+    yield [2, 1]
+    if arity >= 4:
+        yield [(0, (4,))]
+    yield [(1, 1), 1, 1]
+    yield [(0, 2), 1]
+    yield [2, (0, 1)]
+    yield [2, 1, 1]
+    yield [(2, 2), 1, 1]
+
+
+def climb(
+    rows: JudgedRows,
+    settings: LadderSettings = LadderSettings(),
+    key: int = 0,
+    library: Library = LIBRARY,
+    report: Callable[[str], None] | None = None,
+) -> Climb:
+    """Climb the ladder on network-side rows (targets of unit variance, not shifted).
+
+    Args:
+        rows: rows to fit and rows to judge by.
+        key: seed of the random starts.
+        report: called with one line of text as each shape is judged.
+    """
+    rng = np.random.default_rng(key)
+    n_inputs = rows.fit_x.shape[1]
+    best: tuple[float, KAN] | None = None
+    best_errors: Any = None
+    queue: list[tuple[float, KAN]] = []
+    noisy_nets: list[KAN] = []
+    tried: list[str] = []
+    stale, started = 0, monotonic()
+    for shape in ladder(n_inputs):
+        if monotonic() - started > settings.seconds and tried:
+            break
+        members = trained(rows, [n_inputs, *shape], settings, rng)
+        tried.append(str([n_inputs, *shape]))
+        if not members:
+            continue
+        loss, model = members[0]
+        if report is not None:
+            report(f"{tried[-1]}: held-out error {np.sqrt(loss):.2e} of the target's spread")
+        gained = best_errors is None or _significantly_better(squared_errors(model, rows), best_errors)
+        if best is None or loss < best[0]:
+            best, best_errors = (loss, model), squared_errors(model, rows)
+        stale = 0 if gained else stale + 1
+        found = _follow_up(rows, members, best[0], shape, library, queue)
+        if found is not None:
+            return Climb((found,), best[1], best[0], True, tuple(tried))
+        if gained and NOISY <= loss < 0.9:
+            noisy_nets.append(model)
+        if NOISY <= best[0] < 0.05 and stale >= settings.stale:
+            break
+        if best[0] >= 0.05 and stale >= settings.stale + 2:
+            break
+    named = _named_queue(rows, queue, library)
+    if not any(net.is_named and net.loss <= EXACT for net in named) and best is not None and best[0] >= NOISY:
+        named += _noisy_names(rows, noisy_nets, library)
+    named.sort(key=lambda net: (not net.is_named, net.loss))
+    exact = bool(named) and named[0].is_named and named[0].loss <= EXACT
+    return Climb(tuple(named), None if best is None else best[1], float("inf") if best is None else best[0], exact, tuple(tried))
+
+
+def trained(
+    rows: JudgedRows, width: list[WidthEntry], settings: LadderSettings, rng: np.random.Generator
+) -> list[tuple[float, KAN]]:
+    """Return the best third of a shape's members as (judged loss, net), best first."""
+    rough = []
+    for member in range(settings.members):
+        noise = 0.3 if member % 2 else 0.0
+        start = first_net(rows, width, int(rng.integers(2**31)), noise)
+        fitted = fit_small(start, rows.fit_x, rows.fit_y, steps=settings.rough_steps, bend=settings.rough_bend)
+        if np.isfinite(fitted.loss):
+            rough.append(fitted)
+    rough.sort(key=lambda fit: fit.loss)
+    fine = []
+    for fitted in rough[: max(1, (settings.members + 2) // 3)]:
+        for bend in (settings.rough_bend, 1e-9):
+            fitted = fit_small(
+                fitted.model, rows.fit_x, rows.fit_y, steps=settings.fine_steps, bend=bend, damping=fitted.damping
+            )
+        fine.append((judged_loss(fitted.model, rows), fitted.model))
+    return sorted(fine, key=lambda item: item[0])
+
+
+def first_net(rows: JudgedRows, width: list[WidthEntry], key: int, noise: float) -> KAN:
+    """Return a random net whose first grid spans all rows: ends use inputs only, so no target leaks."""
+    model = KAN(width, grid=FIRST_GRID, k=3, key=key, noise=noise)
+    knots = bspline.sample_knots(rows.all_x, FIRST_GRID, 3)
+    placed: KAN = eqx.tree_at(lambda m: m.layers[0].splines.knots, model, knots)
+    return placed
+
+
+def _follow_up(
+    rows: JudgedRows,
+    members: list[tuple[float, KAN]],
+    best: float,
+    shape: list[WidthEntry],
+    library: Library,
+    queue: list[tuple[float, KAN]],
+) -> NamedNet | None:
+    """Prune, sharpen and, if the error falls as a true structure's does, name; return an exact net if found."""
+    single_product = len(shape) == 1 and not isinstance(shape[0], int)
+    for loss, model in members[:3]:
+        if loss > (0.05 if single_product else 4e-4) or loss > 50.0 * max(best, 1e-16):
+            continue
+        if loss > 4e-6 and model.n_edges > 2 * rows.fit_x.shape[1] and _stalls(model, loss, rows):
+            continue
+        path = eliminate(model, rows, floor=4e-6)
+        careful = [step for step in path if step.loss <= 3.0 * loss][-1]
+        ends = [path[-1]] + ([careful] if careful is not path[-1] and careful.loss < path[-1].loss / 5 else [])
+        for end in ends:
+            sharp_loss, sharp = sharpen(collapse(end.model), rows)
+            if sharp_loss < 1e-8 or (sharp_loss < 1e-7 and sharp_loss < end.loss / 64):
+                found = _exact_name(rows, sharp, library)
+                if found is not None:
+                    return found
+            if sharp_loss < 1e-8 or (sharp_loss < 1e-6 and sharp_loss < end.loss / 9):
+                queue.append((sharp_loss, sharp))
+    return None
+
+
+def _stalls(model: KAN, loss: float, rows: JudgedRows) -> bool:
+    finer = fit_small(refine(model, SHARP_GRIDS[0]), rows.fit_x, rows.fit_y, steps=12)
+    return judged_loss(finer.model, rows) > 0.4 * loss
+
+
+def sharpen(model: KAN, rows: JudgedRows) -> tuple[float, KAN]:
+    """Refine the grid while the judged loss falls; return the best (loss, net)."""
+    fitted = fit_small(model, rows.fit_x, rows.fit_y, steps=20)
+    best = (judged_loss(fitted.model, rows), fitted.model)
+    for grid in SHARP_GRIDS:
+        fitted = fit_small(refine(best[1], grid), rows.fit_x, rows.fit_y, steps=20)
+        loss = judged_loss(fitted.model, rows)
+        if loss > 0.5 * best[0]:
+            return min(best, (loss, fitted.model), key=lambda item: item[0])
+        best = (loss, fitted.model)
+    return best
+
+
+def _exact_name(rows: JudgedRows, model: KAN, library: Library) -> NamedNet | None:
+    # Sharpened nets may carry edges that the coarse grid needed: the floor of zero lets only harmless ones go.
+    small = eliminate(model, rows, floor=0.0)[-1].model
+    for net in name_network(small, rows, library):
+        if net.is_named:
+            exact = to_rounding(net, rows)
+            if exact.loss <= EXACT:
+                return exact
+    return None
+
+
+def to_rounding(net: NamedNet, rows: JudgedRows) -> NamedNet:
+    """Fit a named net's constants on all rows until nothing moves; its loss is then the worse of fit and judge."""
+    fitted = fit_small(net.model, rows.all_x, rows.all_y, steps=60, bend=0.0, regrid=())
+    loss = max(judged_loss(fitted.model, rows), fitted.loss)
+    return NamedNet(fitted.model, loss, net.complexity, net.splines)
+
+
+def _named_queue(rows: JudgedRows, queue: list[tuple[float, KAN]], library: Library) -> list[NamedNet]:
+    """Name the nets that looked right but were not exact at first, fewest edges first."""
+    results: list[NamedNet] = []
+    for _, model in sorted(queue, key=lambda item: item[1].n_edges)[:4]:
+        for net in name_network(model, rows, library)[:1]:
+            if net.is_named:
+                results.append(to_rounding(net, rows))
+                if results[-1].loss <= EXACT:
+                    return results
+    return results
+
+
+def _noisy_names(rows: JudgedRows, nets: list[KAN], library: Library) -> list[NamedNet]:
+    """On noisy rows: fewest edges within one standard error of the best, then names by paired tests."""
+    if not nets:
+        return []
+    pruned = []
+    for model in nets:
+        end = eliminate(model, rows, floor=0.0)[-1]
+        pruned.append((end.loss, collapse(end.model)))
+    level = min(loss for loss, _ in pruned) * (1.0 + 2.0 * np.sqrt(2.0 / len(rows.judge_x)))
+    close = sorted((item for item in pruned if item[0] <= level), key=lambda item: item[1].n_edges)
+    results = []
+    for _, model in close[:2]:
+        refitted = fit_small(model, rows.fit_x, rows.fit_y, steps=20).model
+        for net in name_network(refitted, rows, library)[:2]:
+            if net.is_named:
+                results.append(to_rounding(net, rows))
+    return results
+
+
+def _significantly_better(errors: Any, reference: Any) -> bool:
+    difference = reference - errors
+    gain = float(np.mean(difference))
+    return gain > 2.0 * float(np.std(difference)) / np.sqrt(len(difference)) and gain > 0.03 * float(np.mean(reference))
+
+
+def input_scores(rows: JudgedRows, network: KAN) -> Any:
+    """Return the attribution scores of the network's inputs."""
+    return attribute_inputs(network, rows.fit_x).inputs
