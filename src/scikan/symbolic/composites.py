@@ -17,6 +17,7 @@ from scikan.train.damped import Damping, levenberg_marquardt
 
 N_POINTS = 60
 N_REFINED = 14
+N_SIMPLE = 30
 
 _INNER = ("x^2", "x^3", "x^4", "1/x", "1/x^2", "sqrt", "exp", "log", "sin", "tanh", "abs", "gaussian", "x")
 _OUTER = ("x^2", "x^3", "1/x", "1/x^2", "sqrt", "1/sqrt(x)", "exp", "log", "sin", "tan", "tanh", "arctan",
@@ -76,8 +77,16 @@ def _chains(x: Any, v: Any) -> list[Problem]:
                     a2 = starts[best, 0] / half
                     start = np.asarray([a1, b1, a2, starts[best, 1] - a2 * middle])
                     found.append((float(loss[best]), ("chain", f1, f2, start)))
+    return _worth_refining(found)
+
+
+def _worth_refining(found: list[tuple[float, Problem]]) -> list[Problem]:
+    """Return the closest and the simplest: a true form with a rough constant misses more than a supple false one."""
     found.sort(key=lambda item: item[0])
-    return [problem for _, problem in found[:N_REFINED]]
+    close = found[:N_REFINED]
+    simple = sorted((item for item in found[N_REFINED:] if item[0] < 0.1),
+                    key=lambda item: item[1][1].complexity + item[1][2].complexity)
+    return [problem for _, problem in (*close, *simple[:N_SIMPLE])]
 
 
 def _natural_arguments(function: Function) -> list[tuple[float, float]]:
@@ -117,8 +126,7 @@ def _pairs(x: Any, v: Any) -> list[Problem]:
                 (f1, a1, b1), (f2, a2, b2) = entries[p], entries[list(partners)[int(q)]]
                 if loss[q] < 0.1 and f1.name != f2.name:
                     found.append((float(loss[q]), (form, f1, f2, np.asarray([a1, b1, a2, b2]))))
-    found.sort(key=lambda item: item[0])
-    return [problem for _, problem in found[: 2 * N_REFINED]]
+    return _worth_refining(found)
 
 
 def _two_column_misfits(first: Any, seconds: Any, v: Any) -> Any:
