@@ -1,7 +1,8 @@
 """`read_table`: a table as people have it becomes a `Dataset`, or a sentence says why not.
 
 The order of events: raw cells (`sources.py`), roles of the columns by name, what the columns hold
-(`columns.py`), what is set aside (`draft.py`), missing cells (`gaps.py`), the split. Whatever is left out is told in `notices`.
+(`columns.py`), what is set aside (`draft.py`), missing cells (`gaps.py`), the split. Whatever is left out
+is told in `notices`.
 """
 
 from collections.abc import Mapping, Sequence
