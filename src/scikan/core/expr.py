@@ -4,8 +4,8 @@ The nodes themselves are in `core.nodes` and can be imported from here too. Ever
 function from trees to trees or to arrays; nothing is compiled and no text is ever run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -44,6 +44,9 @@ from scikan.core.nodes import (
     walk,
 )
 from scikan.core.parser import apply
+
+
+WrittenKind: TypeAlias = Literal["operator", "power", "exponent", "leaf"]
 
 
 def symbols(expr: Expr) -> tuple[str, ...]:
@@ -251,39 +254,54 @@ def complexity(expr: Expr) -> int:
     are one each). A division, a subtraction and a square root are one operator each; a minus sign is
     free inside a number or a subtraction and counts one elsewhere.
     """
+    return sum(1 for _ in written_nodes(expr))
+
+
+def written_nodes(expr: Expr) -> Iterator[tuple[WrittenKind, Expr]]:
+    """Yield the nodes that `complexity` counts: their kind, and the node they come from."""
     negative, body = split_sign(expr)
-    if negative and not any(is_numeric(f) for f in _factors(body)):
-        return 1 + _size(body)
-    return _size(body)
+    if negative and not any(map(is_numeric, body.args if isinstance(body, Mul) else (body,))):
+        yield "operator", expr
+    yield from _unsigned_nodes(body)
 
 
-def _factors(expr: Expr) -> tuple[Expr, ...]:
-    return expr.args if isinstance(expr, Mul) else (expr,)
-
-
-def _size(expr: Expr) -> int:
-    if isinstance(expr, Add):
+def _unsigned_nodes(expr: Expr) -> Iterator[tuple[WrittenKind, Expr]]:
+    if isinstance(expr, Symbol | Number | Constant):
+        yield "leaf", expr
+    elif isinstance(expr, Call):
+        yield "operator", expr
+        yield from written_nodes(expr.argument)
+    elif isinstance(expr, Add):
+        yield from (("operator", expr) for _ in expr.args[1:])
         parts = [split_sign(term) for term in expr.args]
-        inner = sum(_size(body) for _, body in parts) + len(parts) - 1
         if all(negative for negative, _ in parts):
-            inner += complexity(expr.args[0]) - _size(parts[0][1])
-        return inner
-    if isinstance(expr, Call):
-        return 1 + complexity(expr.argument)
-    if not isinstance(expr, Mul | Pow):
-        return 1
-    above, below = split_fraction(expr)
-    factors = above + below
-    operators = len(factors) - 1 + (0 if above else 2)
-    return operators + sum(_power_size(f) if isinstance(f, Pow) else complexity(f) for f in factors)
+            yield from written_nodes(expr.args[0])
+            parts = parts[1:]
+        for _, body in parts:
+            yield from _unsigned_nodes(body)
+    else:
+        above, below = split_fraction(expr)
+        if not above:
+            yield "leaf", ONE
+        yield from (("operator", expr) for _ in range(len(above) + len(below) - bool(above)))
+        for factor in above + below:
+            yield from _power_nodes(factor) if isinstance(factor, Pow) else written_nodes(factor)
 
 
-def _power_size(expr: Pow) -> int:
-    if exact(expr.exponent) == exact(HALF):
-        return 1 + complexity(expr.base)
+def _power_nodes(expr: Pow) -> Iterator[tuple[WrittenKind, Expr]]:
     if isinstance(expr.exponent, Number) and expr.exponent.value < 0:
-        return _size(expr)
-    return complexity(expr.base) + 1 + complexity(expr.exponent)
+        yield from _unsigned_nodes(expr)
+        return
+    if exact(expr.exponent) == exact(HALF):
+        yield "operator", expr
+        yield from written_nodes(expr.base)
+        return
+    yield "power", expr
+    yield from written_nodes(expr.base)
+    if isinstance(expr.exponent, Number):
+        yield "exponent", expr.exponent
+    else:
+        yield from written_nodes(expr.exponent)
 
 
 __all__ = [
@@ -329,4 +347,5 @@ __all__ = [
     "symbols",
     "walk",
     "with_constants",
+    "written_nodes",
 ]
