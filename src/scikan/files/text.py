@@ -173,8 +173,9 @@ def _cut(
         )
     if np.any(wrong := counts != width):
         at = int(np.argmax(wrong))
+        looks = "" if given or wrong.mean() <= 0.5 else f"{where} looks like no table: "
         raise TableError(
-            f"Row {starts[at]} of {where} has {counts[at]} cells, but the header has {width} "
+            f"{looks}Row {starts[at]} of {where} has {_cells(int(counts[at]))}, but the header has {width} "
             f"({_DELIMITERS.get(sign, repr(sign))} as the delimiter).",
             fix="correct this row, or name the delimiter with --delimiter (delimiter=)",
         )
@@ -190,6 +191,10 @@ def _cut(
     cells = [frame[i].to_numpy(dtype=object) for i in range(width)]
     decimal = decimal or _guess_decimal(cells, delimiter)
     return raw_table(where, header, cells, starts, decimal=decimal)
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'s' * (count != 1)}"
 
 
 def _count(
