@@ -196,6 +196,15 @@ def test_time_splits_in_blocks(tmp_path, dates):
     assert data.names == (("a",) if dates else ("t", "a"))
 
 
+def test_rows_without_a_date_or_group_count_as_missing(tmp_path):
+    path = write(
+        tmp_path, "t,g,a,y\n2026-01-01,A,1,1\nNA,B,2,5\n" + "2026-01-03,,5,7\n2026-01-04,C,4,4\n1999,D,7,3\n"
+    )
+    assert read_table(path, "y", time="t", missing="drop", test=0).n_rows == 4
+    data = read_table(path, "y", group="g", missing="median", test=0)
+    np.testing.assert_array_equal(data.groups, [0, 1, 2, 3])
+
+
 def test_several_targets_are_read_in_order(tmp_path):
     data = read_table(write(tmp_path, "a,u,v\n1,2,3\n2,3,5\n3,5,9\n"), ["v", "u"], test=0)
     assert data.targets == ("v", "u")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from scikan.core.errors import SettingError, TableError
+from scikan.files.columns import COMMA, POINT
 from scikan.files.rawtable import RawTable, check_size, raw_table
 
 
@@ -33,9 +34,6 @@ _FOREIGN = {
 }
 # One token of a whitespace table: quoted text, a name with its unit, or anything without a space.
 _TOKEN = re.compile(r'"[^"]*"|[^\s\["]+\s*\[[^\]]*\]|\S+')
-_NUMBER = r"[+-]?(\d+{0}?\d*|{0}\d+)([eEdD][+-]?\d+)?"
-_POINT = re.compile(_NUMBER.format(r"\."))
-_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?")
 
 
 def read_text(path: Path, delimiter: str | None = None, decimal: str | None = None) -> RawTable:
@@ -143,7 +141,7 @@ def _guess_delimiter(rows: Sequence[str]) -> str | None:
 def _commented_header(first: str, above: Sequence[str], delimiter: str, where: str) -> str | None:
     """Return the header hidden in a comment, None if the first row is a header."""
     cells = [cell.strip(' "') for cell in _split(first, delimiter)]
-    if not all(_POINT.fullmatch(cell) or _COMMA.fullmatch(cell) for cell in cells):
+    if not all(POINT.fullmatch(cell) or COMMA.fullmatch(cell) for cell in cells):
         return None
     comments = [line.lstrip("# \t") for line in above if line.lstrip().startswith("#")]
     if comments and len(_split(comments[-1], delimiter)) == len(cells):
@@ -228,6 +226,6 @@ def _guess_decimal(cells: Sequence[np.ndarray], delimiter: str) -> str:
     if delimiter == ",":
         return "."
     sample = [str(cell).strip() for column in cells for cell in column[:SAMPLE]]
-    if any("." in cell and _POINT.fullmatch(cell) for cell in sample):
+    if any("." in cell and POINT.fullmatch(cell) for cell in sample):
         return "."
-    return "," if any(_COMMA.fullmatch(cell) for cell in sample) else "."
+    return "," if any("," in cell and COMMA.fullmatch(cell) for cell in sample) else "."
