@@ -14,8 +14,8 @@ from scikan.files.rawtable import RawTable
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", "?"})
 _INFINITE = {"inf": np.inf, "infinity": np.inf}
-_POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
-_COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?")
+POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?")
 
 Kind = Literal["number", "text", "mixed", "empty"]
 
@@ -49,6 +49,11 @@ class Column:
     @cached_property
     def texts(self) -> tuple[str, ...]:
         return tuple("" if cell is None else str(cell).strip() for cell in self.cells)
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell's text, without spaces around it, says that there is no value."""
+    return text.lower() in MISSING
 
 
 def read_column(name: str, cells: np.ndarray, decimal: str = ".") -> Column:
@@ -103,8 +108,10 @@ def _foreign_cell(column: Column, raw: RawTable, role: str) -> ColumnError:
     others = len(column.foreign) - 1
     more = f" (and text in {others} more row{'s' * (others > 1)})" if others else ""
     what = f'Column "{column.name}" ({role}) holds the text "{text:.40}" in {where}{more}, not a number.'
-    if raw.decimal == "." and _COMMA.fullmatch(text):
-        return ColumnError(what, fix="if the comma is a decimal sign: --decimal ',' (decimal=',')")
+    if raw.decimal == "." and COMMA.fullmatch(text):
+        return ColumnError(
+            what, fix="write it with a point, or read all commas so: --decimal ',' (decimal=',')"
+        )
     if column.kind == "text" and role == "target":
         return ColumnError(what, fix="choose a column of numbers as the target")
     if column.kind == "text":
@@ -117,7 +124,7 @@ def _foreign_cell(column: Column, raw: RawTable, role: str) -> ColumnError:
 def encode(column: Column) -> tuple[Column, tuple[str, ...]]:
     """Return the column as codes 0, 1, ... of its sorted texts, and those texts."""
     by_text = dict(zip(column.texts, column.values, strict=True))
-    present = sorted(text for text in by_text if text.lower() not in MISSING)
+    present = sorted(text for text in by_text if not is_missing(text))
     # Numbers keep their own order: 2 before 10.
     order = tuple(present if column.foreign else sorted(present, key=by_text.__getitem__))
     return recode(column, order), order
@@ -134,7 +141,7 @@ def recode(column: Column, order: Sequence[str]) -> Column:
 
 
 def _absent(column: Column) -> np.ndarray:
-    return np.array([text.lower() in MISSING for text in column.texts], dtype=bool)
+    return np.array([is_missing(text) for text in column.texts], dtype=bool)
 
 
 def _quick(cells: np.ndarray) -> np.ndarray | None:
@@ -154,9 +161,9 @@ def _number(cell: Any, decimal: str) -> float | None:
         return _plain_number(cell)
     text = cell.strip().replace("\u2212", "-")
     lowered = text.lower()
-    if lowered in MISSING:
+    if is_missing(text):
         return float("nan")
-    if (_COMMA if decimal == "," else _POINT).fullmatch(text):
+    if (COMMA if decimal == "," else POINT).fullmatch(text):
         return float(lowered.replace(",", ".").replace("d", "e"))
     bare = lowered.lstrip("+-")
     if bare in _INFINITE:

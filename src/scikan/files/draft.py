@@ -8,7 +8,7 @@ import numpy as np
 from scikan.core.dataset import Texts
 from scikan.core.errors import ColumnError, SettingError, TableError
 from scikan.core.naming import quoted
-from scikan.files.columns import Column, encode, read_column, require_numbers
+from scikan.files.columns import Column, encode, is_missing, read_column, require_numbers
 from scikan.files.rawtable import RawTable
 
 
@@ -141,7 +141,8 @@ def first_draft(raw: RawTable, roles: Roles) -> Draft:
 
 def _set_aside_text(draft: Draft, column: Column, roles: Roles) -> Draft:
     if column.name == roles.time:
-        return replace(draft, labels=(*draft.labels, column))
+        told = f'"{column.name}" holds dates, so it orders rows and is no input.'
+        return replace(draft, labels=(*draft.labels, column)).tell(told)
     distinct = len(set(column.texts)) == len(column.texts)
     use = "" if distinct else f'; use it with --category "{column.name}" or --group "{column.name}"'
     told = f'"{column.name}" holds text ("{column.texts[0]:.40}"), so it names rows and is no input{use}.'
@@ -163,13 +164,14 @@ def _time_blocks(column: Column, raw: RawTable) -> Column:
     values = column.values
     if column.kind == "text":
         try:
-            stamps = np.array([text.replace("Z", "") for text in column.texts], dtype="datetime64[us]")
+            texts = ["NaT" if is_missing(text) else text.removesuffix("Z") for text in column.texts]
+            stamps = np.array(texts, dtype="datetime64[us]")
         except ValueError as error:
             raise ColumnError(
                 f'Column "{column.name}" (time) of {raw.where} cannot be read as dates: {error}.',
                 fix="write ISO dates (2026-05-31 or 2026-05-31T12:00) or numbers",
             ) from error
-        values = stamps.astype(np.int64).astype(np.float64)
+        values = np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64).astype(np.float64))
     else:
         require_numbers(column, raw, "time")
     _, order = np.unique(values, return_inverse=True)

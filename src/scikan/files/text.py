@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from scikan.core.errors import SettingError, TableError
+from scikan.files.columns import COMMA, POINT
 from scikan.files.rawtable import RawTable, check_size, raw_table
 
 
@@ -33,9 +34,6 @@ _FOREIGN = {
 }
 # One token of a whitespace table: quoted text, a name with its unit, or anything without a space.
 _TOKEN = re.compile(r'"[^"]*"|[^\s\["]+\s*\[[^\]]*\]|\S+')
-_NUMBER = r"[+-]?(\d+{0}?\d*|{0}\d+)([eEdD][+-]?\d+)?"
-_POINT = re.compile(_NUMBER.format(r"\."))
-_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?")
 
 
 def read_text(path: Path, delimiter: str | None = None, decimal: str | None = None) -> RawTable:
@@ -143,7 +141,7 @@ def _guess_delimiter(rows: Sequence[str]) -> str | None:
 def _commented_header(first: str, above: Sequence[str], delimiter: str, where: str) -> str | None:
     """Return the header hidden in a comment, None if the first row is a header."""
     cells = [cell.strip(' "') for cell in _split(first, delimiter)]
-    if not all(_POINT.fullmatch(cell) or _COMMA.fullmatch(cell) for cell in cells):
+    if not all(POINT.fullmatch(cell) or COMMA.fullmatch(cell) for cell in cells):
         return None
     comments = [line.lstrip("# \t") for line in above if line.lstrip().startswith("#")]
     if comments and len(_split(comments[-1], delimiter)) == len(cells):
@@ -173,8 +171,9 @@ def _cut(
         )
     if np.any(wrong := counts != width):
         at = int(np.argmax(wrong))
+        looks = "" if given or wrong.mean() <= 0.5 else f"{where} looks like no table: "
         raise TableError(
-            f"Row {starts[at]} of {where} has {counts[at]} cells, but the header has {width} "
+            f"{looks}Row {starts[at]} of {where} has {_cells(int(counts[at]))}, but the header has {width} "
             f"({_DELIMITERS.get(sign, repr(sign))} as the delimiter).",
             fix="correct this row, or name the delimiter with --delimiter (delimiter=)",
         )
@@ -190,6 +189,10 @@ def _cut(
     cells = [frame[i].to_numpy(dtype=object) for i in range(width)]
     decimal = decimal or _guess_decimal(cells, delimiter)
     return raw_table(where, header, cells, starts, decimal=decimal)
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'s' * (count != 1)}"
 
 
 def _count(
@@ -223,6 +226,6 @@ def _guess_decimal(cells: Sequence[np.ndarray], delimiter: str) -> str:
     if delimiter == ",":
         return "."
     sample = [str(cell).strip() for column in cells for cell in column[:SAMPLE]]
-    if any("." in cell and _POINT.fullmatch(cell) for cell in sample):
+    if any("." in cell and POINT.fullmatch(cell) for cell in sample):
         return "."
-    return "," if any(_COMMA.fullmatch(cell) for cell in sample) else "."
+    return "," if any("," in cell and COMMA.fullmatch(cell) for cell in sample) else "."
