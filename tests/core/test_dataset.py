@@ -7,7 +7,7 @@ import pytest
 
 from scikan.core.dataset import Dataset
 from scikan.core.errors import ColumnError, KanError, SettingError, ShapeError, TableError
-from scikan.core.naming import Units
+from scikan.core.names import Units
 
 
 X = np.arange(20.0).reshape(10, 2)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from scikan.core.errors import ColumnError, ShapeError, TableError
-from scikan.core.naming import numbered_names
+from scikan.core.names import numbered_names
 
 
 TwoSides = tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " test"]]

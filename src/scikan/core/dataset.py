@@ -24,7 +24,7 @@ from scikan.core.checks import (
     check_weight,
 )
 from scikan.core.errors import ColumnError, SettingError, ShapeError
-from scikan.core.naming import Number, Units, check_names, nearest, numbered_names, own_names
+from scikan.core.names import Number, Units, check_names, nearest, numbered_names, own_names
 from scikan.core.splitting import split_rows
 
 

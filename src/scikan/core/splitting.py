@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from scikan.core.errors import SettingError
-from scikan.core.naming import Number
+from scikan.core.names import Number
 
 
 TwoSides = tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " test"]]

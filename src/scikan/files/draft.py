@@ -7,7 +7,7 @@ import numpy as np
 
 from scikan.core.dataset import Texts
 from scikan.core.errors import ColumnError, SettingError, TableError
-from scikan.core.naming import quoted
+from scikan.core.names import quoted
 from scikan.files.columns import Column, encode, is_missing, read_column, require_numbers
 from scikan.files.rawtable import RawTable
 

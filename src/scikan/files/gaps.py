@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from scikan.core.errors import ColumnError, TableError
-from scikan.core.naming import quoted
+from scikan.core.names import quoted
 from scikan.files.columns import Column
 from scikan.files.draft import Draft
 

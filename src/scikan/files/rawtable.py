@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scikan.core.errors import ColumnError, TableError
-from scikan.core.naming import Units, nearest, quoted
+from scikan.core.names import Units, nearest, quoted
 
 
 MOST_CELLS = 200_000_000

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scikan.core.errors import ColumnError, SettingError, TableError
-from scikan.core.naming import nearest, quoted
+from scikan.core.names import nearest, quoted
 from scikan.files.rawtable import RawTable, check_size, raw_table
 from scikan.files.text import read_text
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from scikan.core.dataset import Dataset
 from scikan.core.errors import ColumnError, SettingError
-from scikan.core.naming import Number, Units, quoted
+from scikan.core.names import Number, Units, quoted
 from scikan.core.splitting import split_rows
 from scikan.files.columns import read_column, recode, require_numbers
 from scikan.files.draft import Draft, find_roles, first_draft, without_constants

@@ -1,0 +1,126 @@
+r"""Is it a law? Exact tests on rows that the search never saw.
+
+Two questions. Does the prediction depend on the truth at all: a permutation test, exact for exchangeable rows
+whatever the search did. Is anything left: the rank correlation of a residual with those of its nearest
+neighbours, which sees a wrong form long before an error threshold does. A law answers both well; a formula
+that predicts but leaves structure is an approximation.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+from scipy.stats import rankdata
+
+
+Vector = Float[np.ndarray, " rows"]
+
+SIGNIFICANCE = 0.005
+"""Level of the dependence test, shared by two statistics."""
+
+WHITENESS_LEVEL = 0.01
+"""False alarms of the whiteness test."""
+
+N_PERMUTATIONS = 2000
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """One-sided permutation p-values of Pearson and rank correlation between prediction and truth."""
+
+    pearson: float
+    rank: float
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether either passes at half the level."""
+        return min(self.pearson, self.rank) < SIGNIFICANCE / 2
+
+
+@dataclass(frozen=True)
+class Whiteness:
+    """Correlation of residuals with their neighbours' and the value that chance exceeds in 1 % of cases."""
+
+    correlation: float
+    threshold: float
+
+    @property
+    def is_white(self) -> bool:
+        """Whether no structure is seen in the residual."""
+        return self.correlation <= self.threshold
+
+
+def dependence(prediction: Vector, truth: Vector, rng: np.random.Generator, folds: Any = None) -> Dependence:
+    """Return the permutation test of dependence.
+
+    Args:
+        prediction, truth: (rows,) on held-out rows.
+        folds: (rows,) labels inside which rows are exchanged (cross-fitted predictions); None for one lot.
+    """
+    usable = np.isfinite(prediction)
+    if usable.sum() < 4 or np.ptp(prediction[usable]) == 0.0:
+        return Dependence(1.0, 1.0)
+    prediction, truth = prediction[usable], truth[usable]
+    labels = np.zeros(len(truth), int) if folds is None else np.asarray(folds)[usable]
+    # Within folds, means are taken off, so that only what a fold's own rows agree on counts.
+    p, t = _within(prediction, labels), _within(truth, labels)
+    rp, rt = _within_ranks(prediction, labels), _within_ranks(truth, labels)
+    exceed = np.zeros(2)
+    observed = np.asarray([p @ t, rp @ rt])
+    for _ in range(N_PERMUTATIONS):
+        order = _permutation(labels, rng)
+        exceed += np.asarray([p @ t[order], rp @ rt[order]]) >= observed - 1e-12 * np.abs(observed)
+    values = (exceed + 1) / (N_PERMUTATIONS + 1)
+    return Dependence(float(values[0]), float(values[1]))
+
+
+def _within(values: Vector, labels: Any) -> Vector:
+    result = values.astype(float).copy()
+    for label in np.unique(labels):
+        result[labels == label] -= result[labels == label].mean()
+    return result
+
+
+def _within_ranks(values: Vector, labels: Any) -> Vector:
+    ranks = np.empty(len(values))
+    for label in np.unique(labels):
+        ranks[labels == label] = rankdata(values[labels == label])
+    return _within(ranks, labels)
+
+
+def _permutation(labels: Any, rng: np.random.Generator) -> Any:
+    order = np.arange(len(labels))
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        order[places] = rng.permutation(places)
+    return order
+
+
+def whiteness(residual: Vector, x: Float[np.ndarray, "rows columns"], rng: np.random.Generator) -> Whiteness:
+    """Return the neighbour correlation of a residual over the columns x, with its permutation threshold.
+
+    The three nearest neighbours of each row each give a rank correlation, standardised by its own null spread;
+    their mean is compared with the 99 % quantile of the same statistic of shuffled residuals.
+    """
+    usable = np.isfinite(residual)
+    if usable.sum() < 8:
+        return Whiteness(0.0, 1.0)
+    residual, x = residual[usable], np.asarray(x, float)[usable]
+    if np.ptp(residual) == 0.0:
+        return Whiteness(0.0, 1.0)
+    spread = x.std(axis=0)
+    places = x[:, spread > 0] / spread[spread > 0]
+    if places.shape[1] == 0:
+        return Whiteness(0.0, 1.0)
+    n_neighbours = min(3, len(residual) - 1)
+    _, neighbours = cKDTree(places).query(places, k=n_neighbours + 1)
+    ranks = rankdata(residual)
+    ranks -= ranks.mean()
+
+    def statistic(values: Vector) -> float:
+        return float(np.mean(values[:, None] * values[neighbours[:, 1:]])) / float(np.mean(values**2))
+
+    shuffled = np.sort([statistic(rng.permutation(ranks)) for _ in range(500)])
+    return Whiteness(statistic(ranks), float(shuffled[int(np.ceil((1 - WHITENESS_LEVEL) * len(shuffled))) - 1]))

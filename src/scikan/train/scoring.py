@@ -1,0 +1,66 @@
+"""Honest scores on held-out rows, and the two rivals beside every law: a linear model and boosted trees."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+
+Rows = Float[np.ndarray, "rows columns"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """R^2 and root mean square error, in the target's units, over `rows` held-out rows."""
+
+    r2: float
+    rmse: float
+    rows: int
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """Return plain numbers; what is not finite becomes None."""
+        return {
+            "r2": self.r2 if np.isfinite(self.r2) else None,
+            "rmse": self.rmse if np.isfinite(self.rmse) else None,
+            "rows": self.rows,
+        }
+
+
+def score_predictions(prediction: Any, truth: Any) -> Score:
+    """Return the score of predictions (rows,) or (rows, outputs) against the truth of the same shape.
+
+    A prediction that is undefined on some row scores R^2 = -inf: a formula has to hold everywhere.
+    """
+    p = np.asarray(prediction, float).reshape(len(truth), -1)
+    t = np.asarray(truth, float).reshape(len(truth), -1)
+    residual = float(np.mean((p - t) ** 2))
+    if not np.isfinite(residual):
+        return Score(float("-inf"), float("inf"), len(t))
+    variance = float(np.mean((t - t.mean(axis=0)) ** 2))
+    r2 = 1.0 - residual / variance if variance > 0 else float("nan")
+    return Score(r2, float(np.sqrt(residual)), len(t))
+
+
+def linear_predictions(fit_x: Rows, fit_y: Any, x: Rows) -> Any:
+    """Return an ordinary least-squares model's predictions."""
+    centre, spread = fit_x.mean(axis=0), fit_x.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+
+    def columns(rows: Rows) -> Any:
+        return np.column_stack([np.ones(len(rows)), (rows - centre) / spread])
+
+    return columns(x) @ np.linalg.lstsq(columns(fit_x), fit_y, rcond=None)[0]
+
+
+def boosting_predictions(fit_x: Rows, fit_y: Any, x: Rows, key: int = 0) -> Any:
+    """Return gradient boosting's predictions (scikit-learn's histogram trees, default settings)."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    fit_y = np.asarray(fit_y, float).reshape(len(fit_x), -1)
+    leaf = max(2, min(20, len(fit_x) // 10))
+    predictions = [
+        HistGradientBoostingRegressor(random_state=key, min_samples_leaf=leaf).fit(fit_x, column).predict(x)
+        for column in fit_y.T
+    ]
+    return np.stack(predictions, axis=1)
