@@ -11,6 +11,7 @@ refuses a step that meets one, so that a formula and its network agree everywher
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import Any
 
 from scikan.core.errors import UnknownFunctionError
@@ -131,6 +132,39 @@ def _power(n: int) -> tuple[Numeric, Numeric]:
 
 def _inverse_power(n: int) -> tuple[Numeric, Numeric]:
     return lambda xp, u: 1.0 / u**n, lambda xp, u: -n / u ** (n + 1)
+
+
+@dataclass(frozen=True)
+class _Power:
+    """u**p for any real p, as a value or a derivative; a class, so that the record pickles."""
+
+    p: float
+    derivative: bool = False
+
+    def __call__(self, xp: Any, u: Any) -> Any:
+        exponent = int(self.p) if self.p == int(self.p) else self.p
+        return exponent * self._raised(xp, u, exponent - 1) if self.derivative else self._raised(xp, u, exponent)
+
+    @staticmethod
+    def _raised(xp: Any, u: Any, exponent: float) -> Any:
+        return 1.0 / u**-exponent if isinstance(exponent, int) and exponent < 0 else u**exponent
+
+
+def power_function(p: Fraction | float) -> Function:
+    """Return the record of u**p: that of the library where it has one, else one named "x^p"."""
+    name = _POWER_NAMES.get(float(p))
+    if name is not None:
+        return LIBRARY[name]
+    text = str(p) if isinstance(p, Fraction) else repr(float(p))
+    return Function(
+        f"x^{text}", _Power(float(p)), _Power(float(p), derivative=True), twin=f"u**({text})", complexity=4, free="bc"
+    )
+
+
+_POWER_NAMES = {
+    1.0: "x", 2.0: "x^2", 3.0: "x^3", 4.0: "x^4", 5.0: "x^5", 0.5: "sqrt", 1.5: "x^1.5", -0.5: "1/sqrt(x)",
+    -1.0: "1/x", -2.0: "1/x^2", -3.0: "1/x^3", -4.0: "1/x^4", -5.0: "1/x^5",
+}
 
 
 def _functions() -> tuple[Function, ...]:

@@ -10,19 +10,17 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from scikan.core import bspline
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN, WidthEntry
-from scikan.edit.attribution import attribute_inputs
 from scikan.edit.grid import refine
 from scikan.edit.growth import collapse
 from scikan.symbolic.naming import NamedNet, name_network
 from scikan.train.elimination import NOISY, JudgedRows, eliminate, judged_loss, squared_errors
 from scikan.train.small import fit_small
-
-import equinox as eqx
 
 
 EXACT = 1e-20
@@ -42,7 +40,7 @@ class LadderSettings:
         rough_bend: weight of the bending penalty at first (1e-9 later).
         seconds: time after which no further shape is begun.
         stale: on noisy data, shapes in a row that bring no significant gain before the climb ends.
-        inputs: at most this many inputs enter; those of largest attribution in a first additive fit.
+        shapes: at most so many shapes are tried.
     """
 
     members: int = 8
@@ -51,7 +49,7 @@ class LadderSettings:
     rough_bend: float = 1e-3
     seconds: float = 60.0
     stale: int = 4
-    inputs: int = 8
+    shapes: int = 99
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def climb(
     tried: list[str] = []
     stale, started = 0, monotonic()
     for shape in ladder(n_inputs):
-        if monotonic() - started > settings.seconds and tried:
+        if tried and (monotonic() - started > settings.seconds or len(tried) >= settings.shapes):
             break
         members = trained(rows, [n_inputs, *shape], settings, rng)
         tried.append(str([n_inputs, *shape]))
@@ -270,7 +268,3 @@ def _significantly_better(errors: Any, reference: Any) -> bool:
     gain = float(np.mean(difference))
     return gain > 2.0 * float(np.std(difference)) / np.sqrt(len(difference)) and gain > 0.03 * float(np.mean(reference))
 
-
-def input_scores(rows: JudgedRows, network: KAN) -> Any:
-    """Return the attribution scores of the network's inputs."""
-    return attribute_inputs(network, rows.fit_x).inputs

@@ -1,0 +1,261 @@
+"""One whole search for a law in a table: both roads, one front ranked by one description length.
+
+A search sees only the rows it is given and splits them itself; it knows nothing of verdicts. Closed-form
+stages come first; the ladder of networks runs unless they ended in a short law that leaves only noise. Every
+proposal is simplified, its constants refitted on the raw rows under one error model, and ranked in bits.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from threadpoolctl import threadpool_limits
+
+from scikan.core.dataset import Dataset
+from scikan.core.expr import Expr, complexity, constants, evaluate
+from scikan.core.functions import LIBRARY, Library
+from scikan.core.kan import KAN
+from scikan.core.features import AbstractFeatureMap
+from scikan.discovery.ladder import Climb, LadderSettings, climb
+from scikan.discovery.stages import affine_laws, constant_law, polynomials, power_laws
+from scikan.law.constants import Readout, refit, snap, target_variance
+from scikan.law.description import description_length, structure_bits
+from scikan.law.evidence import whiteness
+from scikan.law.simplify import simplify
+from scikan.symbolic.formula import network_expressions
+from scikan.train.elimination import JudgedRows
+
+
+Columns = dict[str, Float[np.ndarray, " rows"]]
+
+EXACT = 1e-18
+"""Relative mean square below which a formula fits to rounding."""
+
+SHORT = 60.0
+"""Bits of structure up to which a law with white residuals ends the search before networks are trained."""
+
+N_REFINED = 10
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A formula with fitted constants: mean square in the error model's units, bits, and where it came from.
+
+    `fitted` keeps full precision where `expression` has snapped constants.
+    """
+
+    expression: Expr
+    fitted: Expr
+    mean_square: float
+    relative: float
+    bits: float
+    origin: str
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the formula fits to rounding."""
+        return self.relative < EXACT
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one search found: proposals by bits (best first), error model, the climb and the best network."""
+
+    front: tuple[Proposal, ...]
+    readout: Readout
+    climb: Climb
+    network: KAN
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def best(self) -> Proposal:
+        """The proposal of fewest bits; the constant law if nothing beats it."""
+        return self.front[0]
+
+
+def search(
+    data: Dataset,
+    seconds: float = 60.0,
+    key: int = 0,
+    library: Library = LIBRARY,
+    thorough: bool = False,
+    report: Callable[[str], None] = lambda line: None,
+) -> Found:
+    """Return what both roads find on the training rows of a table with one target.
+
+    Args:
+        data: its `train` rows are searched; others are not read.
+        seconds: time for the ladder of networks.
+        key: seed of inner splits and starts.
+        thorough: climb the ladder even after a short law with white residuals.
+    """
+    table = data.rows(data.train)
+    columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
+    y = table.y[:, 0]
+    weight = _weights(table)
+    rng = np.random.default_rng(key)
+    with threadpool_limits(limits=1, user_api="blas"):
+        bench = _Bench(columns, y, weight, _error_model(table, columns, weight), table)
+        front = bench.proposals(_closed_form(table), "regression")
+        front = bench.refined(front)
+        report(_told("formulas by regression", front[0], bench))
+        settled = front[0].is_exact or (bench.is_white(front[0], rng) and bench.bits_of(front[0]) < SHORT)
+        settled = settled and front[0].origin != "mean"
+        settings = LadderSettings(seconds=seconds, **({"shapes": 2} if settled and not thorough else {}))
+        network, climbed = _networks(table, bench, settings, key, library, report)
+        if climbed.named and not front[0].is_exact:
+            models = [_attached(net.model, network) for net in climbed.named if net.is_named]
+            named = bench.proposals((e for m in models[:4] for e in network_expressions(m)), "network")
+            front = bench.refined(_merged([*front, *named]))
+            report(_told("formulas named from networks", front[0], bench))
+    return Found(tuple(front), bench.readout, climbed, network)
+
+
+def _weights(table: Dataset) -> Any:
+    weight = table.weight if table.sigma is None else table.weight / table.sigma**2
+    return None if np.ptp(weight) == 0 else weight / weight.mean()
+
+
+def _closed_form(table: Dataset) -> Iterable[Expr]:
+    x, y, names = table.x, table.y[:, 0], table.names
+    yield from power_laws(x, y, names)
+    yield from polynomials(x, y, names)
+    yield from affine_laws(x, y, names)
+
+
+def _error_model(table: Dataset, columns: Columns, weight: Any) -> Readout:
+    """Choose additive or relative errors by likelihood, on the best power law of either kind.
+
+    With a given sigma errors are additive; with targets of both signs they have to be.
+    """
+    y = table.y[:, 0]
+    if table.sigma is not None or not np.all(y > 0):
+        return "linear"
+    wide = table.target_scales[0] == "log"
+    likelihood: dict[Readout, float] = {}
+    for readout in ("linear", "log"):
+        jacobian = float(np.sum(np.log(y))) if readout == "log" else 0.0
+        for law in (*power_laws(table.x, y, table.names), *polynomials(table.x, y, table.names)):
+            ms = refit(law, columns, y, weight, readout=readout, steps=20).mean_square
+            floor = EXACT * target_variance(y, weight, readout)
+            bits = -0.5 * len(y) * np.log(max(ms, floor)) - jacobian - 0.7 * structure_bits(law, len(y), len(columns))
+            likelihood[readout] = max(likelihood.get(readout, -np.inf), float(bits))
+    if not likelihood:
+        return "log" if wide else "linear"
+    # Where the two cannot be told apart, wide targets have relative errors, others additive ones.
+    lead = 3.0 if wide else -3.0
+    return "log" if likelihood["log"] - likelihood["linear"] + lead > 0 else "linear"
+
+
+class _Bench:
+    """The rows on which proposals are refitted and measured."""
+
+    def __init__(self, columns: Columns, y: Any, weight: Any, readout: Readout, table: Dataset) -> None:
+        self.columns, self.y, self.weight, self.readout = columns, y, weight, readout
+        self.variance = target_variance(y, weight, readout)
+        self.positive = frozenset(name for name, values in columns.items() if np.all(values > 0))
+        self.table = table
+
+    def measured(self, expr: Expr, origin: str, steps: int = 30) -> Proposal | None:
+        """Refit all constants of a formula; None if it is undefined on some row."""
+        fit = refit(expr, self.columns, self.y, self.weight, readout=self.readout, steps=steps)
+        if not np.isfinite(fit.mean_square):
+            return None
+        bits = description_length(fit.expr, fit.mean_square, self.variance, len(self.y), len(self.columns))
+        return Proposal(fit.expr, fit.expr, fit.mean_square, fit.mean_square / self.variance, bits, origin)
+
+    def proposals(self, formulas: Iterable[Expr], origin: str) -> list[Proposal]:
+        """Simplify and refit formulas; return them by bits, equal ones merged, the mean always among them."""
+        mean = constant_law(self.y)
+        found = [self.measured(mean, "mean")]
+        for formula in formulas:
+            if len(constants(formula)) < len(self.y) // 2:
+                found.append(self.measured(simplify(formula, positive=self.positive), origin))
+        return _merged([p for p in found if p is not None])
+
+    def refined(self, front: list[Proposal]) -> list[Proposal]:
+        """Snap the constants of the best proposals, simplify once more, and rank again."""
+        done = [self._snapped(p) for p in front[:N_REFINED]]
+        return _merged([*done, *front[N_REFINED:]])
+
+    def _snapped(self, proposal: Proposal) -> Proposal:
+        fitted = self.measured(proposal.expression, proposal.origin, steps=60) or proposal
+        snapped = snap(fitted.expression, self.columns, self.y, self.weight, readout=self.readout)
+        natural = simplify(snapped.expr, positive=self.positive)
+        best = self.measured(natural, proposal.origin, steps=60)
+        if best is None or (best.bits > fitted.bits and not fitted.is_exact):
+            return fitted
+        return replace(best, fitted=fitted.expression)
+
+    def bits_of(self, proposal: Proposal) -> float:
+        """Return the bits of a proposal's structure alone."""
+        return structure_bits(proposal.expression, len(self.y), len(self.columns))
+
+    def residual(self, expr: Expr) -> Any:
+        """Return residuals in the error model's units."""
+        with np.errstate(all="ignore"):
+            value = np.broadcast_to(evaluate(expr, self.columns), self.y.shape)
+            return np.log(value / self.y) if self.readout == "log" else value - self.y
+
+    def is_white(self, proposal: Proposal, rng: np.random.Generator) -> bool:
+        """Whether a proposal leaves no structure on these rows."""
+        places = scaled_columns(self.table.x, self.table.input_scales)
+        return whiteness(self.residual(proposal.expression), places, rng).is_white
+
+
+def scaled_columns(x: Any, scales: tuple[str, ...]) -> Any:
+    """Return columns with the logarithm taken where the scale says so: where neighbours are looked for."""
+    return np.column_stack([np.log(c) if s == "log" and np.all(c > 0) else c for c, s in zip(x.T, scales, strict=True)])
+
+
+def _merged(proposals: list[Proposal]) -> list[Proposal]:
+    """Return proposals by bits without doubles: same complexity and error to six digits count as equal forms."""
+    kept: dict[tuple[int, str], Proposal] = {}
+    for proposal in sorted(proposals, key=lambda p: p.bits):
+        digits = f"{proposal.relative:.6g}" if not proposal.is_exact else str(proposal.expression)
+        kept.setdefault((complexity(proposal.expression), digits), proposal)
+    return list(kept.values())
+
+
+def _networks(
+    table: Dataset, bench: _Bench, settings: LadderSettings, key: int, library: Library, report: Callable[[str], None]
+) -> tuple[KAN, Climb]:
+    """Climb the ladder on network-side rows; return the best network in the user's units, and the climb."""
+    frame = KAN.for_data(table, key=key)
+    inputs, targets = frame.features(table.x), frame.readout.inverse()(table.y)
+    rows = JudgedRows.split(inputs, targets, 0.2 if len(inputs) >= 50 else 0.3, np.random.default_rng(key))
+    climbed = climb(rows, settings, key, library, report)
+    network = frame if climbed.network is None else _attached(climbed.network, frame)
+    return network, climbed
+
+
+def _attached(net: KAN, frame: KAN) -> KAN:
+    """Return a net with the frame's feature map, readout, names and domain."""
+    dressed: KAN = object.__new__(KAN)
+    features: AbstractFeatureMap = frame.features
+    for name, value in (
+        ("features", features), ("layers", net.layers), ("readout", frame.readout),
+        ("domain", frame.domain), ("names", frame.names), ("targets", frame.targets),
+    ):
+        object.__setattr__(dressed, name, value)
+    return dressed
+
+
+def _told(stage: str, best: Proposal, bench: _Bench) -> str:
+    if best.origin == "mean":
+        return f"{stage}: none beats the mean"
+    share = "to rounding" if best.is_exact else f"{np.sqrt(best.relative):.2e} of the spread"
+    return f"{stage}: {best.expression}  ({share})"
+
+
+def reranked(found: Found, data: Dataset) -> Found:
+    """Return a search's result with constants, snapping and ranking redone on all training rows of `data`."""
+    table = data.rows(data.train)
+    columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
+    with threadpool_limits(limits=1, user_api="blas"):
+        bench = _Bench(columns, table.y[:, 0], _weights(table), found.readout, table)
+        again = [bench.measured(p.fitted, p.origin, steps=60) for p in found.front[: 2 * N_REFINED]]
+        front = bench.refined(_merged([p for p in again if p is not None]))
+    return replace(found, front=tuple(front))

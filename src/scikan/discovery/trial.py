@@ -1,0 +1,80 @@
+"""One search judged: predictions of its law, its network and two rivals on rows it never saw."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scikan.core.dataset import Dataset
+from scikan.core.expr import evaluate
+from scikan.core.functions import Library
+from scikan.core.kan import KAN
+from scikan.discovery.protocol import Fold
+from scikan.discovery.search import Found, search
+from scikan.edit.attribution import attribute_inputs
+from scikan.train.scoring import boosting_predictions, linear_predictions
+from scikan.train.small import fit_small
+
+
+N_RESAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a search found and what that predicts on the judging rows: law, network, linear, boosting."""
+
+    found: Found
+    predictions: dict[str, Any]
+
+
+def run_trial(
+    data: Dataset,
+    fold: Fold,
+    seconds: float,
+    key: int,
+    library: Library,
+    thorough: bool,
+    report: Callable[[str], None],
+) -> Trial:
+    """Search on a fold's rows and predict its judging rows."""
+    seen = data.rows(fold.fit)
+    found = search(seen, seconds, key, library, thorough, report)
+    x = data.x[fold.judge]
+    columns = {name: x[:, j] for j, name in enumerate(data.names)}
+    with np.errstate(all="ignore"):
+        law = np.broadcast_to(evaluate(found.best.expression, columns), len(x)).astype(float)
+        network = np.asarray(found.network(x))[:, 0]
+    return Trial(found, {
+        "law": law,
+        "network": network,
+        "linear": linear_predictions(seen.x, seen.y[:, 0], x),
+        "boosting": boosting_predictions(seen.x, seen.y[:, 0], x, key)[:, 0],
+    })
+
+
+def feature_scores(data: Dataset, networks: list[KAN], key: int) -> dict[str, tuple[float, float, float]]:
+    """Return for each column its attribution score and a band (low, high) over refits on resampled rows.
+
+    With cross-fitting the networks of the folds make the band; with one network it is refitted on bootstrap
+    samples of the rows.
+    """
+    usable = [net for net in networks if net.n_edges]
+    if len(usable) == 1:
+        usable = [usable[0], *_resampled(data, usable[0], np.random.default_rng(key))]
+    table = np.asarray([attribute_inputs(net, np.asarray(net.features(data.x))).inputs for net in usable])
+    if not len(table):
+        return {}
+    low, high = np.quantile(table, 0.1, axis=0), np.quantile(table, 0.9, axis=0)
+    return {
+        name: (float(np.median(table[:, j])), float(low[j]), float(high[j])) for j, name in enumerate(data.names)
+    }
+
+
+def _resampled(data: Dataset, network: KAN, rng: np.random.Generator) -> list[KAN]:
+    inputs, targets = np.asarray(network.features(data.x)), np.asarray(network.readout.inverse()(data.y))
+    nets = []
+    for _ in range(N_RESAMPLES):
+        rows = rng.integers(0, len(inputs), min(len(inputs), 2000))
+        nets.append(fit_small(network, inputs[rows], targets[rows], steps=6, bend=1e-4, regrid=()).model)
+    return nets
