@@ -96,6 +96,9 @@ class Library(Mapping[str, Function]):
     def __len__(self) -> int:
         return len(self._records)
 
+    def __hash__(self) -> int:
+        return hash(tuple(self._records.values()))
+
     def with_function(self, function: Function) -> "Library":
         """Return this library with `function` added, or put in the place of its namesake."""
         kept = tuple(f for f in self.values() if f.name != function.name)

@@ -20,7 +20,8 @@ from scikan.core.kan import KAN
 from scikan.core.features import AbstractFeatureMap
 from scikan.discovery.ladder import Climb, LadderSettings, climb
 from scikan.discovery.stages import affine_laws, constant_law, polynomials, power_laws
-from scikan.law.constants import Readout, refit, snap, target_variance
+from scikan.law.refitting import Readout, refit, target_variance
+from scikan.law.snapping import snap
 from scikan.law.description import description_length, structure_bits
 from scikan.law.evidence import whiteness
 from scikan.law.simplify import simplify
