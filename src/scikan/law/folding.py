@@ -49,7 +49,7 @@ def cost(expr: Expr) -> tuple[int, int, int]:
     digits = 0
     for node in walk(expr):
         value = exact(node)
-        if value is not None:
+        if value is not None and abs(value) != 1:
             digits += abs(value.numerator).bit_length() + value.denominator.bit_length()
     return complexity(expr), len(constants(expr)), digits
 

@@ -208,7 +208,9 @@ class Law:
             units = {str(k): str(v) for k, v in content.get("units", {}).items()}
             given = content.get("domain")
             domain = None if given is None else np.asarray(given, dtype=float).reshape(-1, 2)
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        except FormulaError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise FormulaError(f"This is no law: {error!r}.", fix="Give what Law.to_dict wrote.") from None
         return cls(expressions, targets, names, units, domain)
 

@@ -46,6 +46,7 @@ from scikan.law.folding import (
     split_coefficient,
 )
 from scikan.law.polynomials import expanded, quotient, together
+from scikan.law.scaling import absorbed, normalised, pulled
 
 
 _FUEL = 400
@@ -73,7 +74,7 @@ def simplify(expr: Expr, positive: Iterable[str] = ()) -> Expr:
         if found == current:
             break
         current = found
-    is_longer = cost(current) > cost(expr) and not _has_velocities(expr)
+    is_longer = cost(current)[:2] > cost(expr)[:2] and not _has_velocities(expr)
     return expr if is_longer else current
 
 
@@ -126,8 +127,8 @@ class _Rules:
         return forms + self._forms_of_fraction(expr)
 
     def _forms_of_product(self, expr: Mul) -> list[Expr]:
-        unit = _normalised(expr)
-        forms = [_absorbed(expr), _absorbed(unit) if isinstance(unit, Mul) else unit, _pulled(expr)]
+        unit = normalised(expr)
+        forms = [absorbed(expr), absorbed(unit) if isinstance(unit, Mul) else unit, pulled(expr)]
         forms += [_joined_roots(expr), _collected(expanded(expr), self)]
         return forms + self._forms_of_fraction(expr)
 
@@ -291,18 +292,19 @@ def _common_factor(expr: Expr) -> Expr:
     return min(forms, key=cost, default=expr)
 
 
-def _parts(term: Expr) -> set[Expr]:
+def _parts(term: Expr) -> list[Expr]:
     """Return the factors that could be pulled out of a term: x and x**2 of x**2 y, the number of 2 x."""
-    parts: set[Expr] = set()
+    # A dictionary keeps the order, so that a law does not depend on the hashes of its names.
+    parts: dict[Expr, None] = {}
     body = split_sign(term)[1]
     for factor in body.args if isinstance(body, Mul) else (body,):
         if isinstance(factor, Pow) and isinstance(factor.exponent, Number):
             e = exact(factor.exponent)
             if e is not None and e.denominator == 1 and e > 1:
-                parts.add(factor.base)
+                parts[factor.base] = None
         if not isinstance(factor, Constant):
-            parts.add(factor)
-    return parts
+            parts[factor] = None
+    return list(parts)
 
 
 def _cancelled(term: Expr, factor: Expr) -> Expr:
@@ -318,51 +320,6 @@ def _cancelled(term: Expr, factor: Expr) -> Expr:
     return multiply((*factors, power(factor, MINUS_ONE)))
 
 
-def _absorbed(expr: Mul) -> Expr:
-    """c (a x + b) is a' x + b': a number in front goes into a sum next to it."""
-    coefficient, body = split_coefficient(expr)
-    factors = list(body.args) if isinstance(body, Mul) else [body]
-    forms: list[Expr] = [expr]
-    for i, factor in enumerate(factors):
-        inverse = isinstance(factor, Pow) and factor.exponent == MINUS_ONE
-        inner = factor.base if isinstance(factor, Pow) and inverse else factor
-        if isinstance(inner, Add):
-            if coefficient == MINUS_ONE and not any(split_sign(term)[0] for term in inner.args):
-                continue  # 1 - 1/(1 + u) is not to become 1 + 1/(-1 - u)
-            scale = power(coefficient, MINUS_ONE) if inverse else coefficient
-            spread = add(_scaled(term, scale) for term in inner.args)
-            factors_now = [*factors[:i], power(spread, MINUS_ONE) if inverse else spread, *factors[i + 1 :]]
-            forms.append(multiply(factors_now))
-    return min(forms, key=cost)
-
-
-def _normalised(expr: Mul) -> Expr:
-    """(a + b x)/(c + d x) has one constant too many: the last sum is divided by its first constant."""
-    for i in reversed(range(len(expr.args))):
-        factor = expr.args[i]
-        exponent = exact(factor.exponent) if isinstance(factor, Pow) else Fraction(1)
-        inner = factor.base if isinstance(factor, Pow) else factor
-        if not isinstance(inner, Add) or exponent is None or exponent.denominator != 1:
-            continue
-        heads = [split_coefficient(term)[0] for term in inner.args]
-        if not all(isinstance(head, Constant) and head.value != 0 for head in heads):
-            continue
-        scale = power(heads[0], MINUS_ONE)
-        terms = [split_coefficient(inner.args[0])[1], *(_scaled(term, scale) for term in inner.args[1:])]
-        others = [*expr.args[:i], *expr.args[i + 1 :]]
-        whole = multiply(
-            (*others, folded(power(heads[0], Number(exponent))), power(add(terms), Number(exponent)))
-        )
-        coefficient, body = split_coefficient(whole)
-        return multiply((folded(coefficient), body))
-    return expr
-
-
-def _scaled(term: Expr, scale: Expr) -> Expr:
-    coefficient, body = split_coefficient(term)
-    return multiply((*merged([coefficient, scale], product=True), body))
-
-
 def _joined_roots(expr: Mul) -> Expr:
     """sqrt(x) sqrt(y) is sqrt(x y), and sqrt(x)/sqrt(y) is sqrt(x/y)."""
     half = Fraction(1, 2)
@@ -372,31 +329,3 @@ def _joined_roots(expr: Mul) -> Expr:
     outer = half if any(exact(f.exponent) == half for f in roots) else -half
     inside = multiply(f.base if exact(f.exponent) == outer else power(f.base, MINUS_ONE) for f in roots)
     return multiply([*(f for f in expr.args if f not in roots), power(inside, Number(outer))])
-
-
-def _pulled(expr: Mul) -> Expr:
-    """x/(2/5 + 2/5 y) is 5/2 x/(1 + y): an exact number common to a sum goes in front."""
-    factors = []
-    for factor in expr.args:
-        exponent = exact(factor.exponent) if isinstance(factor, Pow) else Fraction(1)
-        inner = factor.base if isinstance(factor, Pow) else factor
-        first = exact(split_coefficient(inner.args[0])[0]) if isinstance(inner, Add) else None
-        if first is not None and isinstance(inner, Add) and exponent in (1, -1):
-            rest = add(_scaled(term, Number(1 / first)) for term in inner.args)
-            factors += [power(Number(first), Number(exponent)), power(rest, Number(exponent))]
-        else:
-            factors.append(factor)
-    return multiply(factors)
-
-
-def unit_form(expr: Expr) -> Expr:
-    """Return the law with the first constant of every sum in a product or quotient moved in front.
-
-    C/(a + b x) becomes C'/(1 + b' x): of equal value and with no more constants, and now b' may be seen to
-    be simple. `simplify` undoes it where it does not pay.
-    """
-    if isinstance(expr, Pow) and isinstance(expr.base, Add) and expr.exponent == MINUS_ONE:
-        expr = Pow(map_children(expr.base, unit_form), MINUS_ONE)
-        return _normalised(Mul((expr,)))
-    expr = map_children(expr, unit_form)
-    return _normalised(expr) if isinstance(expr, Mul) else expr

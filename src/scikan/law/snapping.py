@@ -30,7 +30,8 @@ from scikan.core.expr import (
     with_constants,
 )
 from scikan.law.refitting import ERROR_FLOOR, Readout, Refit, loss_bits, refit, target_variance
-from scikan.law.simplify import simplify, unit_form
+from scikan.law.scaling import unit_form
+from scikan.law.simplify import simplify
 
 
 MARGIN_BITS = 3.0
@@ -154,7 +155,9 @@ def snap(
     def fitted(tree: Expr) -> Refit:
         return refit(unit_form(simplify(tree)), columns, y, weight, readout)
 
-    current, records, refused = fitted(expr), [], set()
+    records: list[Snap] = []
+    refused: set[int] = set()
+    current = fitted(expr)
     while True:
         exact = current.mean_square < _EXACT**2 * variance
         offers = [o for o in _offers(constants(current.expr), exact, n_rows) if o[1] not in refused]
