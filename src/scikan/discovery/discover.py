@@ -27,6 +27,9 @@ from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.scoring import Score, score_predictions
 
 
+LEAST_GAIN = 10.0
+"""Bits by which a law must beat the mean."""
+
 Verdict = Literal["law", "approximation", "none"]
 Vector = Float[np.ndarray, " rows"]
 
@@ -194,12 +197,11 @@ def _on_all_rows(data: Dataset, plan: Plan, trials: list[Trial], config: Config,
 def _verdict(plan: Plan, found: Found, evidence: Evidence) -> tuple[Verdict, str]:
     if plan.too_few:
         return "none", f"{evidence.rows} rows are too few for a verdict; the scores are leave-one-out."
-    gain = found.front[-1].bits if found.best.origin == "mean" else _mean_bits(found) - found.best.bits
-    if found.best.origin == "mean" or gain < 10.0:
-        return "none", "no formula describes the table in fewer bits than its mean does."
+    if found.best.is_mean or _mean_bits(found) - found.best.bits < LEAST_GAIN:
+        return "none", "no formula describes the table in clearly fewer bits than its mean does."
     if not evidence.dependence.is_significant:
         p = min(evidence.dependence.pearson, evidence.dependence.rank)
-        return "none", f"on rows that the search never saw, its predictions do not follow the truth (p = {2 * p:.3f})."
+        return "none", f"on rows that the search never saw, its predictions do not follow the truth (p = {min(1.0, 2 * p):.2g})."
     if not evidence.whiteness.is_white:
         return "approximation", "the residual on held-out rows still has structure, so the form is not complete."
     if not evidence.beats_network:

@@ -20,7 +20,7 @@ from scikan.edit.grid import refine
 from scikan.edit.growth import collapse
 from scikan.symbolic.naming import NamedNet, name_network
 from scikan.train.elimination import NOISY, JudgedRows, eliminate, judged_loss, squared_errors
-from scikan.train.small import fit_small
+from scikan.train.small import SmallFit, fit_small
 
 
 EXACT = 1e-20
@@ -41,6 +41,9 @@ class LadderSettings:
         seconds: time after which no further shape is begun.
         stale: on noisy data, shapes in a row that bring no significant gain before the climb ends.
         shapes: at most so many shapes are tried.
+        name: prune and name the nets; without it the climb only looks for a good network and ends at the
+            first that is `enough`.
+        enough: mean square error (targets of unit variance) that ends a climb without names.
     """
 
     members: int = 8
@@ -50,6 +53,8 @@ class LadderSettings:
     seconds: float = 60.0
     stale: int = 4
     shapes: int = 99
+    name: bool = True
+    enough: float = 1e-5
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,10 @@ def climb(
         if best is None or loss < best[0]:
             best, best_errors = (loss, model), squared_errors(model, rows)
         stale = 0 if gained else stale + 1
+        if not settings.name:
+            if best[0] < settings.enough:
+                break
+            continue
         found = _follow_up(rows, members, best[0], shape, library, queue)
         if found is not None:
             return Climb((found,), best[1], best[0], True, tuple(tried))
@@ -129,8 +138,8 @@ def climb(
             break
         if best[0] >= 0.05 and stale >= settings.stale + 2:
             break
-    named = _named_queue(rows, queue, library)
-    if not any(net.is_named and net.loss <= EXACT for net in named) and best is not None and best[0] >= NOISY:
+    named = _named_queue(rows, queue, library) if settings.name else []
+    if settings.name and not any(net.is_named and net.loss <= EXACT for net in named) and best is not None and best[0] >= NOISY:
         named += _noisy_names(rows, noisy_nets, library)
     named.sort(key=lambda net: (not net.is_named, net.loss))
     exact = bool(named) and named[0].is_named and named[0].loss <= EXACT
@@ -151,12 +160,27 @@ def trained(
     rough.sort(key=lambda fit: fit.loss)
     fine = []
     for fitted in rough[: max(1, (settings.members + 2) // 3)]:
-        for bend in (settings.rough_bend, 1e-9):
-            fitted = fit_small(
-                fitted.model, rows.fit_x, rows.fit_y, steps=settings.fine_steps, bend=bend, damping=fitted.damping
-            )
-        fine.append((judged_loss(fitted.model, rows), fitted.model))
+        fine.append(_trained_on(rows, fitted, settings))
     return sorted(fine, key=lambda item: item[0])
+
+
+def _trained_on(rows: JudgedRows, fitted: SmallFit, settings: LadderSettings) -> tuple[float, KAN]:
+    """Train one member on, with less bending penalty where rows are clean and more where they are noisy."""
+    rough = fitted
+    for bend in (settings.rough_bend, 1e-9):
+        fitted = fit_small(
+            fitted.model, rows.fit_x, rows.fit_y, steps=settings.fine_steps, bend=bend, damping=fitted.damping
+        )
+    best = (judged_loss(fitted.model, rows), fitted.model)
+    for bend in (settings.rough_bend, 1e-2, 1e-1, 1.0):
+        if best[0] < NOISY:
+            break
+        stiff = fit_small(rough.model, rows.fit_x, rows.fit_y, steps=settings.fine_steps, bend=bend)
+        loss = judged_loss(stiff.model, rows)
+        if loss > 1.1 * best[0]:
+            break
+        best = min(best, (loss, stiff.model), key=lambda item: item[0])
+    return best
 
 
 def first_net(rows: JudgedRows, width: list[WidthEntry], key: int, noise: float) -> KAN:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
-from scikan.core.expr import Expr, complexity, constants, evaluate
+from scikan.core.expr import Expr, complexity, constants, evaluate, symbols
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
 from scikan.core.features import AbstractFeatureMap
@@ -39,12 +39,26 @@ SHORT = 60.0
 
 N_REFINED = 10
 
+COMPARED = 6
+"""Shapes of networks that stand beside a law which is settled without them."""
+
+
+@dataclass(frozen=True)
+class SnappedConstant:
+    """A fitted constant that became a simple number: what was fitted, its standard error, the number as text."""
+
+    value: float
+    fitted: float
+    error: float
+    text: str
+
 
 @dataclass(frozen=True)
 class Proposal:
     """A formula with fitted constants: mean square in the error model's units, bits, and where it came from.
 
-    `fitted` keeps full precision where `expression` has snapped constants.
+    `fitted` is the same form with constants at full precision where `expression` has snapped ones, which are
+    listed in `snapped`.
     """
 
     expression: Expr
@@ -53,6 +67,12 @@ class Proposal:
     relative: float
     bits: float
     origin: str
+    snapped: tuple[SnappedConstant, ...] = ()
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the formula uses no column at all."""
+        return not symbols(self.expression)
 
     @property
     def is_exact(self) -> bool:
@@ -103,9 +123,9 @@ def search(
         front = bench.refined(front)
         report(_told("formulas by regression", front[0], bench))
         settled = front[0].is_exact or (bench.is_white(front[0], rng) and bench.bits_of(front[0]) < SHORT)
-        settled = settled and front[0].origin != "mean"
-        settings = LadderSettings(seconds=seconds, **({"shapes": 2} if settled and not thorough else {}))
-        network, climbed = _networks(table, bench, settings, key, library, report)
+        settled = settled and not front[0].is_mean and not thorough
+        settings = LadderSettings(seconds=seconds, shapes=COMPARED if settled else 99, name=not settled)
+        network, climbed = _networks(table, settings, key, library, report)
         if climbed.named and not front[0].is_exact:
             models = [_attached(net.model, network) for net in climbed.named if net.is_named]
             named = bench.proposals((e for m in models[:4] for e in network_expressions(m)), "network")
@@ -159,9 +179,9 @@ class _Bench:
         self.positive = frozenset(name for name, values in columns.items() if np.all(values > 0))
         self.table = table
 
-    def measured(self, expr: Expr, origin: str, steps: int = 30) -> Proposal | None:
+    def measured(self, expr: Expr, origin: str, steps: int = 60, robust: bool = True) -> Proposal | None:
         """Refit all constants of a formula; None if it is undefined on some row."""
-        fit = refit(expr, self.columns, self.y, self.weight, readout=self.readout, steps=steps)
+        fit = refit(expr, self.columns, self.y, self.weight, self.readout, steps, robust)
         if not np.isfinite(fit.mean_square):
             return None
         bits = description_length(fit.expr, fit.mean_square, self.variance, len(self.y), len(self.columns))
@@ -169,26 +189,36 @@ class _Bench:
 
     def proposals(self, formulas: Iterable[Expr], origin: str) -> list[Proposal]:
         """Simplify and refit formulas; return them by bits, equal ones merged, the mean always among them."""
-        mean = constant_law(self.y)
-        found = [self.measured(mean, "mean")]
+        found = [self.measured(constant_law(self.y), "mean")]
         for formula in formulas:
             if len(constants(formula)) < len(self.y) // 2:
-                found.append(self.measured(simplify(formula, positive=self.positive), origin))
+                natural = simplify(formula, positive=self.positive)
+                found.append(self.measured(natural, origin, steps=20, robust=False))
         return _merged([p for p in found if p is not None])
 
     def refined(self, front: list[Proposal]) -> list[Proposal]:
         """Snap the constants of the best proposals, simplify once more, and rank again."""
-        done = [self._snapped(p) for p in front[:N_REFINED]]
-        return _merged([*done, *front[N_REFINED:]])
+        exact = [p for p in front if p.is_exact]
+        chosen = exact[:3] or front[:N_REFINED]
+        return _merged([*[self._snapped(p) for p in chosen], *[p for p in front if p not in chosen]])
 
     def _snapped(self, proposal: Proposal) -> Proposal:
-        fitted = self.measured(proposal.expression, proposal.origin, steps=60) or proposal
-        snapped = snap(fitted.expression, self.columns, self.y, self.weight, readout=self.readout)
-        natural = simplify(snapped.expr, positive=self.positive)
-        best = self.measured(natural, proposal.origin, steps=60)
+        plain = snap(proposal.expression, self.columns, self.y, self.weight, self.readout, units_only=True)
+        fitted = self._natural(plain.expr, proposal)
+        if fitted is None or (fitted.bits > proposal.bits + 1.0 and not proposal.is_exact):
+            fitted = proposal
+        full = snap(fitted.expression, self.columns, self.y, self.weight, self.readout)
+        best = self._natural(full.expr, proposal)
         if best is None or (best.bits > fitted.bits and not fitted.is_exact):
             return fitted
-        return replace(best, fitted=fitted.expression)
+        records = tuple(
+            SnappedConstant(float(evaluate(s.number, {})), s.constant.value, s.constant.error, str(s.number))
+            for s in full.snapped if evaluate(s.number, {}) != 0
+        )
+        return replace(best, fitted=fitted.expression, snapped=records)
+
+    def _natural(self, expr: Expr, proposal: Proposal) -> Proposal | None:
+        return self.measured(simplify(expr, positive=self.positive), proposal.origin)
 
     def bits_of(self, proposal: Proposal) -> float:
         """Return the bits of a proposal's structure alone."""
@@ -221,7 +251,7 @@ def _merged(proposals: list[Proposal]) -> list[Proposal]:
 
 
 def _networks(
-    table: Dataset, bench: _Bench, settings: LadderSettings, key: int, library: Library, report: Callable[[str], None]
+    table: Dataset, settings: LadderSettings, key: int, library: Library, report: Callable[[str], None]
 ) -> tuple[KAN, Climb]:
     """Climb the ladder on network-side rows; return the best network in the user's units, and the climb."""
     frame = KAN.for_data(table, key=key)
@@ -245,7 +275,7 @@ def _attached(net: KAN, frame: KAN) -> KAN:
 
 
 def _told(stage: str, best: Proposal, bench: _Bench) -> str:
-    if best.origin == "mean":
+    if best.is_mean:
         return f"{stage}: none beats the mean"
     share = "to rounding" if best.is_exact else f"{np.sqrt(best.relative):.2e} of the spread"
     return f"{stage}: {best.expression}  ({share})"
