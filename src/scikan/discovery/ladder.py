@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from scikan.core import bspline
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN, WidthEntry
+from scikan.core.trees import updated
 from scikan.edit.grid import refine
 from scikan.edit.growth import collapse
 from scikan.symbolic.naming import NamedNet, name_network
@@ -107,6 +107,7 @@ def climb(
     n_inputs = rows.fit_x.shape[1]
     best: tuple[float, KAN] | None = None
     best_errors: Any = None
+    lowest = float("inf")
     queue: list[tuple[float, KAN]] = []
     noisy_nets: list[KAN] = []
     tried: list[str] = []
@@ -122,28 +123,39 @@ def climb(
         if report is not None:
             report(f"{tried[-1]}: held-out error {np.sqrt(loss):.2e} of the target's spread")
         gained = best_errors is None or _significantly_better(squared_errors(model, rows), best_errors)
-        if best is None or loss < best[0]:
-            best, best_errors = (loss, model), squared_errors(model, rows)
         stale = 0 if gained else stale + 1
+        lowest = min(lowest, loss)
+        if gained:
+            # A larger shape takes over only if held-out rows are sure of it: on few rows luck is cheap.
+            best, best_errors = (loss, model), squared_errors(model, rows)
         if not settings.name:
-            if best[0] < settings.enough:
+            if lowest < settings.enough:
                 break
             continue
-        found = _follow_up(rows, members, best[0], shape, library, queue)
-        if found is not None:
+        found = _follow_up(rows, members, lowest, shape, library, queue)
+        if found is not None and best is not None:
             return Climb((found,), best[1], best[0], True, tuple(tried))
         if gained and NOISY <= loss < 0.9:
             noisy_nets.append(model)
-        if NOISY <= best[0] < 0.05 and stale >= settings.stale:
-            break
-        if best[0] >= 0.05 and stale >= settings.stale + 2:
+        if lowest >= NOISY and stale >= settings.stale + (2 if lowest >= 0.05 else 0):
             break
     named = _named_queue(rows, queue, library) if settings.name else []
-    if settings.name and not any(net.is_named and net.loss <= EXACT for net in named) and best is not None and best[0] >= NOISY:
+    if (
+        settings.name
+        and not any(net.is_named and net.loss <= EXACT for net in named)
+        and best is not None
+        and best[0] >= NOISY
+    ):
         named += _noisy_names(rows, noisy_nets, library)
     named.sort(key=lambda net: (not net.is_named, net.loss))
     exact = bool(named) and named[0].is_named and named[0].loss <= EXACT
-    return Climb(tuple(named), None if best is None else best[1], float("inf") if best is None else best[0], exact, tuple(tried))
+    return Climb(
+        tuple(named),
+        None if best is None else best[1],
+        float("inf") if best is None else best[0],
+        exact,
+        tuple(tried),
+    )
 
 
 def trained(
@@ -154,7 +166,9 @@ def trained(
     for member in range(settings.members):
         noise = 0.3 if member % 2 else 0.0
         start = first_net(rows, width, int(rng.integers(2**31)), noise)
-        fitted = fit_small(start, rows.fit_x, rows.fit_y, steps=settings.rough_steps, bend=settings.rough_bend)
+        fitted = fit_small(
+            start, rows.fit_x, rows.fit_y, steps=settings.rough_steps, bend=settings.rough_bend
+        )
         if np.isfinite(fitted.loss):
             rough.append(fitted)
     rough.sort(key=lambda fit: fit.loss)
@@ -187,7 +201,7 @@ def first_net(rows: JudgedRows, width: list[WidthEntry], key: int, noise: float)
     """Return a random net whose first grid spans all rows: ends use inputs only, so no target leaks."""
     model = KAN(width, grid=FIRST_GRID, k=3, key=key, noise=noise)
     knots = bspline.sample_knots(rows.all_x, FIRST_GRID, 3)
-    placed: KAN = eqx.tree_at(lambda m: m.layers[0].splines.knots, model, knots)
+    placed: KAN = updated(lambda m: m.layers[0].splines.knots, model, knots)
     return placed
 
 
@@ -208,7 +222,9 @@ def _follow_up(
             continue
         path = eliminate(model, rows, floor=4e-6)
         careful = [step for step in path if step.loss <= 3.0 * loss][-1]
-        ends = [path[-1]] + ([careful] if careful is not path[-1] and careful.loss < path[-1].loss / 5 else [])
+        ends = [path[-1]] + (
+            [careful] if careful is not path[-1] and careful.loss < path[-1].loss / 5 else []
+        )
         for end in ends:
             sharp_loss, sharp = sharpen(collapse(end.model), rows)
             if sharp_loss < 1e-8 or (sharp_loss < 1e-7 and sharp_loss < end.loss / 64):
@@ -290,5 +306,6 @@ def _noisy_names(rows: JudgedRows, nets: list[KAN], library: Library) -> list[Na
 def _significantly_better(errors: Any, reference: Any) -> bool:
     difference = reference - errors
     gain = float(np.mean(difference))
-    return gain > 2.0 * float(np.std(difference)) / np.sqrt(len(difference)) and gain > 0.03 * float(np.mean(reference))
-
+    return gain > 2.0 * float(np.std(difference)) / np.sqrt(len(difference)) and gain > 0.03 * float(
+        np.mean(reference)
+    )
