@@ -306,6 +306,5 @@ def _noisy_names(rows: JudgedRows, nets: list[KAN], library: Library) -> list[Na
 def _significantly_better(errors: Any, reference: Any) -> bool:
     difference = reference - errors
     gain = float(np.mean(difference))
-    return gain > 2.0 * float(np.std(difference)) / np.sqrt(len(difference)) and gain > 0.03 * float(
-        np.mean(reference)
-    )
+    error = float(np.std(difference)) / float(np.sqrt(len(difference)))
+    return gain > 2.0 * error and gain > 0.03 * float(np.mean(reference))
