@@ -60,7 +60,10 @@ MODELS = {
 
 def same(a, b) -> bool:
     leaves = zip(jax.tree_util.tree_leaves(a), jax.tree_util.tree_leaves(b), strict=True)
-    bits = lambda leaf: (np.asarray(leaf).dtype, np.shape(leaf), np.asarray(leaf).tobytes())
+
+    def bits(leaf):
+        return (np.asarray(leaf).dtype, np.shape(leaf), np.asarray(leaf).tobytes())
+
     equal = all(bits(x) == bits(y) for x, y in leaves)
     return equal and jax.tree_util.tree_structure(a) == jax.tree_util.tree_structure(b)
 
