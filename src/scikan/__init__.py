@@ -1,0 +1,62 @@
+"""From a table of measurements to a law, with Kolmogorov-Arnold networks.
+
+    import scikan as kn
+
+    data = kn.read_table("planets.csv", target="period")
+    found = kn.discover(data)
+    print(found.law, found.scores["law"])
+
+Names are loaded when first used, so the import itself runs nothing; the first numeric one turns on JAX's
+double precision (set JAX_ENABLE_X64=0 to keep single).
+"""
+
+from importlib import import_module
+from typing import Any
+
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "core.dataset": ("Dataset",),
+    "core.errors": (
+        "ColumnError",
+        "CompileError",
+        "FormulaError",
+        "KanError",
+        "ModelFileError",
+        "NotSymbolicError",
+        "SettingError",
+        "ShapeError",
+        "TableError",
+        "TrainingError",
+        "UnknownFunctionError",
+    ),
+    "core.expr": ("Expr", "complexity", "evaluate"),
+    "core.features": ("Augment", "Chain", "Log", "Scale", "Select"),
+    "core.functions": ("LIBRARY", "Function", "Library"),
+    "core.kan": ("KAN", "Ensemble"),
+    "core.parser": ("parse",),
+    "discovery.discover": ("Config", "Discovery", "discover"),
+    "edit.attribution": ("Scores", "attribute", "interactions"),
+    "edit.grid": ("refine", "update_grid"),
+    "edit.surgery": ("compact", "prune", "remove_edges"),
+    "files.table": ("read_rows", "read_table"),
+    "law.record": ("Law",),
+    "law.simplify": ("simplify",),
+    "symbolic.kanpiler": ("kanpiler",),
+}
+_MODULE = {name: f"scikan.{home}" for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_MODULE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'scikan' has no attribute {name!r}")
+    value = getattr(import_module(_MODULE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from scikan import __version__
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError
-from scikan.core.expr import complexity, constants
+from scikan.core.expr import complexity, constants, symbols
 from scikan.discovery.discover import Discovery
 from scikan.discovery.search import Proposal
 
@@ -39,10 +40,13 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
         "formula": None if law is None else str(law.expressions[0]),
         "formula_fitted": None if found.fitted is None else str(found.fitted.expressions[0]),
         "latex": None if law is None else law.latex(),
-        "variables": None if law is None else [name for name in data.names if name in law.variables],
+        "variables": None
+        if law is None
+        else [name for name in data.names if name in symbols(law.expressions[0])],
         "constants": None if law is None else _constants(found.front[0]),
         "complexity": None if law is None else complexity(law.expressions[0]),
-        "scores": {name: score.to_dict() for name, score in found.scores.items()} | {"protocol": found.protocol},
+        "scores": {name: score.to_dict() for name, score in found.scores.items()}
+        | {"protocol": found.protocol},
         "protocol": found.protocol,
         "errors": {"log": "relative", "linear": "additive"}[found.readout],
         "evidence": _evidence(found),
@@ -62,15 +66,36 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
     }
 
 
+def interrupted_json(data: Dataset, best: list[Proposal]) -> dict[str, Any]:
+    """Return what is known after Ctrl-C: no verdict, and the best formula so far."""
+    return {
+        "format": FORMAT,
+        "verdict": "none",
+        "reason": "interrupted before the verdict",
+        "target": data.targets[0],
+        "formula": None,
+        "constants": None,
+        "best_so_far": _on_front(best[-1]) if best else None,
+        "versions": versions(),
+    }
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    packages = ("scikan", "jax", "numpy", "scipy", "scikit-learn")
-    return {"python": sys.version.split()[0]} | {name: version(name) for name in packages}
+    packages = ("jax", "numpy", "scipy", "scikit-learn")
+    own = {"python": sys.version.split()[0], "scikan": __version__}
+    return own | {name: version(name) for name in packages}
 
 
 def _constants(proposal: Proposal) -> list[dict[str, Any]]:
     free = [
-        {"value": c.value, "error": _finite(c.error), "snapped": False, "fitted": c.value, "text": f"{c.value!r}"}
+        {
+            "value": c.value,
+            "error": _finite(c.error),
+            "snapped": False,
+            "fitted": c.value,
+            "text": f"{c.value!r}",
+        }
         for c in constants(proposal.expression)
     ]
     snapped = [
@@ -119,7 +144,9 @@ def check_folder(folder: Path, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise SettingError(f"{folder} is a file.", fix="give --out a folder that does not exist yet.")
     if folder.exists() and any(folder.iterdir()) and not overwrite:
-        raise SettingError(f"The folder {folder} exists and is not empty.", fix="choose another --out, or add --overwrite.")
+        raise SettingError(
+            f"The folder {folder} exists and is not empty.", fix="choose another --out, or add --overwrite."
+        )
 
 
 def write_folder(folder: Path, write: Any) -> None:
@@ -140,7 +167,10 @@ def write_folder(folder: Path, write: Any) -> None:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON that any reader takes: no NaN, no infinity, readable text."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n",
+        encoding="utf-8",
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -32,7 +32,9 @@ AnyArray = Array | np.ndarray
 def check_degree(k: int) -> None:
     """Raise SettingError unless 1 <= k <= 5."""
     if k not in (1, 2, 3, 4, 5):
-        raise SettingError(f"The spline degree k is {k!r}; it must be 1, 2, 3, 4 or 5.", fix="use k=3 (cubic).")
+        raise SettingError(
+            f"The spline degree k is {k!r}; it must be 1, 2, 3, 4 or 5.", fix="use k=3 (cubic)."
+        )
 
 
 def uniform_knots(
@@ -43,14 +45,16 @@ def uniform_knots(
     if grid < 1:
         raise SettingError(f"The grid has {grid} intervals; it needs at least 1.", fix="use grid=5.")
     spacing = (high - low) / grid
-    return low[:, None] + spacing[:, None] * np.arange(-k, grid + k + 1)
+    return np.asarray(low[:, None] + spacing[:, None] * np.arange(-k, grid + k + 1))
 
 
 def extend(interior: Float[np.ndarray, "inputs grid_1"], k: int) -> Float[np.ndarray, "inputs knots"]:
     """Return interior knots with k more on each side, spaced by the mean interval."""
     spacing = (interior[:, -1:] - interior[:, :1]) / (interior.shape[1] - 1)
     steps = np.arange(1, k + 1)
-    return np.concatenate([interior[:, :1] - spacing * steps[::-1], interior, interior[:, -1:] + spacing * steps], axis=1)
+    return np.concatenate(
+        [interior[:, :1] - spacing * steps[::-1], interior, interior[:, -1:] + spacing * steps], axis=1
+    )
 
 
 def sample_knots(
@@ -76,7 +80,9 @@ def sample_knots(
     even = np.linspace(0.0, 1.0, grid + 1)
     quantiles = np.quantile(x, even, axis=0).T
     quantiles[:, 0], quantiles[:, -1] = low, high
-    gaps = np.diff(adaptive * quantiles + (1 - adaptive) * (low[:, None] + (high - low)[:, None] * even), axis=1)
+    gaps = np.diff(
+        adaptive * quantiles + (1 - adaptive) * (low[:, None] + (high - low)[:, None] * even), axis=1
+    )
     floor = 2.0 * gaps.mean(axis=1, keepdims=True) / MAX_SPACING_RATIO
     # Lifting the small gaps shrinks the wide ones in proportion, so the ends stay where they are.
     gaps = np.maximum(gaps, floor)
@@ -110,7 +116,8 @@ def basis(
     u = ((x - low[:, 0]) / cell[:, 0])[:, :, None]
     power = k - derivative
     if power < 0:
-        return xp.zeros((*x.shape, n_basis), dtype=x.dtype)
+        zeros: AnyArray = xp.zeros((*x.shape, n_basis), dtype=x.dtype)
+        return zeros
     if power == 0:
         # Piecewise constant: a point on the last knot belongs to the last interval.
         last = t[:, n_basis]
@@ -120,10 +127,13 @@ def basis(
     middle = (k + 1) // 2
     left = _one_sided(xp, u - t, window, range(middle), power, n_basis, sign=1.0)
     right = _one_sided(xp, t - u, window, range(middle + 1, k + 2), power, n_basis, sign=-1.0)
-    return xp.where(u < window[middle], left, right * (-1.0) ** derivative) * scale
+    result: AnyArray = xp.where(u < window[middle], left, right * (-1.0) ** derivative) * scale
+    return result
 
 
-def _one_sided(xp: Any, distance: Any, window: list[Any], terms: range, power: int, n_basis: int, sign: float) -> Any:
+def _one_sided(
+    xp: Any, distance: Any, window: list[Any], terms: range, power: int, n_basis: int, sign: float
+) -> Any:
     """Sum the truncated powers of one side with their divided-difference weights."""
     if power == 0:
         truncated = xp.where(distance >= 0 if sign > 0 else distance > 0, 1.0, 0.0).astype(distance.dtype)
@@ -155,7 +165,8 @@ def features(
     ends = basis(xp.stack([low, high]), knots, k, derivative=1)
     beyond_low = xp.minimum(x - low, 0.0)[:, :, None]
     beyond_high = xp.maximum(x - high, 0.0)[:, :, None]
-    return basis(inside, knots, k) + beyond_low * ends[0] + beyond_high * ends[1]
+    continued: AnyArray = basis(inside, knots, k) + beyond_low * ends[0] + beyond_high * ends[1]
+    return continued
 
 
 def feature_slopes(
@@ -199,7 +210,9 @@ def line_coefficients(knots: Float[np.ndarray, "inputs knots"], k: int) -> Float
     return np.asarray((2.0 * greville - low[:, None] - high[:, None]) / (high - low)[:, None])
 
 
-def resample_knots(knots: Float[np.ndarray, "inputs knots"], k: int, grid: int) -> Float[np.ndarray, "inputs knots"]:
+def resample_knots(
+    knots: Float[np.ndarray, "inputs knots"], k: int, grid: int
+) -> Float[np.ndarray, "inputs knots"]:
     """Return knots with `grid` intervals of the same density; nested when `grid` is a multiple of the old one."""
     n_basis = knots.shape[1] - k - 1
     interior = knots[:, k : n_basis + 1]

@@ -36,7 +36,9 @@ class AbstractFeatureMap(eqx.Module):
 
     def inverse(self) -> "AbstractFeatureMap":
         """Return the map back; only maps that serve as a readout have one."""
-        raise SettingError(f"{type(self).__name__} cannot be inverted.", fix="use Scale, Log, Exp or a Chain of them.")
+        raise SettingError(
+            f"{type(self).__name__} cannot be inverted.", fix="use Scale, Log, Exp or a Chain of them."
+        )
 
 
 class Scale(AbstractFeatureMap):
@@ -134,7 +136,9 @@ class Augment(AbstractFeatureMap):
         for text in self.formulas:
             name, equals, body = text.partition("=")
             if not equals or not name.strip():
-                raise SettingError(f"The auxiliary input {text!r} has no name.", fix="write it as 'beta = v/c'.")
+                raise SettingError(
+                    f"The auxiliary input {text!r} has no name.", fix="write it as 'beta = v/c'."
+                )
             found.append((name.strip(), parse(body.strip(), names=known)))
             known.append(name.strip())
         return found

@@ -146,7 +146,9 @@ class _Power:
 
     def __call__(self, xp: Any, u: Any) -> Any:
         exponent = int(self.p) if self.p == int(self.p) else self.p
-        return exponent * self._raised(xp, u, exponent - 1) if self.derivative else self._raised(xp, u, exponent)
+        return (
+            exponent * self._raised(xp, u, exponent - 1) if self.derivative else self._raised(xp, u, exponent)
+        )
 
     @staticmethod
     def _raised(xp: Any, u: Any, exponent: float) -> Any:
@@ -160,13 +162,29 @@ def power_function(p: Fraction | float) -> Function:
         return LIBRARY[name]
     text = str(p) if isinstance(p, Fraction) else repr(float(p))
     return Function(
-        f"x^{text}", _Power(float(p)), _Power(float(p), derivative=True), twin=f"u**({text})", complexity=4, free="bc"
+        f"x^{text}",
+        _Power(float(p)),
+        _Power(float(p), derivative=True),
+        twin=f"u**({text})",
+        complexity=4,
+        free="bc",
     )
 
 
 _POWER_NAMES = {
-    1.0: "x", 2.0: "x^2", 3.0: "x^3", 4.0: "x^4", 5.0: "x^5", 0.5: "sqrt", 1.5: "x^1.5", -0.5: "1/sqrt(x)",
-    -1.0: "1/x", -2.0: "1/x^2", -3.0: "1/x^3", -4.0: "1/x^4", -5.0: "1/x^5",
+    1.0: "x",
+    2.0: "x^2",
+    3.0: "x^3",
+    4.0: "x^4",
+    5.0: "x^5",
+    0.5: "sqrt",
+    1.5: "x^1.5",
+    -0.5: "1/sqrt(x)",
+    -1.0: "1/x",
+    -2.0: "1/x^2",
+    -3.0: "1/x^3",
+    -4.0: "1/x^4",
+    -5.0: "1/x^5",
 }
 
 
@@ -176,20 +194,28 @@ def _functions() -> tuple[Function, ...]:
         for n, c in ((2, 2), (3, 3), (4, 3), (5, 3))
     ]
     inverses = [
-        Function("1/x" if n == 1 else f"1/x^{n}", *_inverse_power(n), twin=f"u**(-{n})", complexity=c, free="bc")
+        Function(
+            "1/x" if n == 1 else f"1/x^{n}", *_inverse_power(n), twin=f"u**(-{n})", complexity=c, free="bc"
+        )
         for n, c in ((1, 2), (2, 2), (3, 3), (4, 4), (5, 5))
     ]
     root = (lambda xp, u: xp.sqrt(u), lambda xp, u: 0.5 / xp.sqrt(u))
     inverse_root = (lambda xp, u: 1.0 / xp.sqrt(u), lambda xp, u: -0.5 / (u * xp.sqrt(u)))
     return (
-        Function("x", lambda xp, u: u, lambda xp, u: xp.ones_like(u), twin="u", complexity=1, safe=0.0, free="c"),
+        Function(
+            "x", lambda xp, u: u, lambda xp, u: xp.ones_like(u), twin="u", complexity=1, safe=0.0, free="c"
+        ),
         *powers,
         *inverses,
         Function("sqrt", *root, twin="u**(1/2)", complexity=2, free="bc"),
         Function("x^0.5", *root, twin="u**(1/2)", complexity=2, free="bc", copy_of="sqrt"),
         Function(
-            "x^1.5", lambda xp, u: u * xp.sqrt(u), lambda xp, u: 1.5 * xp.sqrt(u),
-            twin="u**(3/2)", complexity=4, free="bc",
+            "x^1.5",
+            lambda xp, u: u * xp.sqrt(u),
+            lambda xp, u: 1.5 * xp.sqrt(u),
+            twin="u**(3/2)",
+            complexity=4,
+            free="bc",
         ),
         Function("1/sqrt(x)", *inverse_root, twin="u**(-1/2)", complexity=2, free="bc"),
         Function("1/x^0.5", *inverse_root, twin="u**(-1/2)", complexity=2, free="bc", copy_of="1/sqrt(x)"),
@@ -197,28 +223,53 @@ def _functions() -> tuple[Function, ...]:
         Function("log", lambda xp, u: xp.log(u), lambda xp, u: 1.0 / u, complexity=2, free="bc"),
         Function("abs", lambda xp, u: xp.abs(u), lambda xp, u: xp.sign(u), complexity=3, free="bc"),
         Function("sin", lambda xp, u: xp.sin(u), lambda xp, u: xp.cos(u), complexity=2, safe=0.0),
-        Function("cos", lambda xp, u: xp.cos(u), lambda xp, u: -xp.sin(u), complexity=2, safe=0.0, copy_of="sin"),
+        Function(
+            "cos", lambda xp, u: xp.cos(u), lambda xp, u: -xp.sin(u), complexity=2, safe=0.0, copy_of="sin"
+        ),
         Function("tan", lambda xp, u: xp.tan(u), lambda xp, u: 1.0 + xp.tan(u) ** 2, complexity=3, safe=0.0),
-        Function("tanh", lambda xp, u: xp.tanh(u), lambda xp, u: 1.0 - xp.tanh(u) ** 2, complexity=3, safe=0.0),
+        Function(
+            "tanh", lambda xp, u: xp.tanh(u), lambda xp, u: 1.0 - xp.tanh(u) ** 2, complexity=3, safe=0.0
+        ),
         Function("sgn", lambda xp, u: xp.sign(u), lambda xp, u: xp.zeros_like(u), complexity=3, free="bc"),
         Function(
-            "arcsin", lambda xp, u: xp.arcsin(u), lambda xp, u: 1.0 / xp.sqrt(1.0 - u * u), complexity=4, safe=0.0
+            "arcsin",
+            lambda xp, u: xp.arcsin(u),
+            lambda xp, u: 1.0 / xp.sqrt(1.0 - u * u),
+            complexity=4,
+            safe=0.0,
         ),
         Function(
-            "arccos", lambda xp, u: xp.arccos(u), lambda xp, u: -1.0 / xp.sqrt(1.0 - u * u),
-            complexity=4, safe=0.0, copy_of="arcsin",
+            "arccos",
+            lambda xp, u: xp.arccos(u),
+            lambda xp, u: -1.0 / xp.sqrt(1.0 - u * u),
+            complexity=4,
+            safe=0.0,
+            copy_of="arcsin",
         ),
-        Function("arctan", lambda xp, u: xp.arctan(u), lambda xp, u: 1.0 / (1.0 + u * u), complexity=4, safe=0.0),
-        Function("arctanh", lambda xp, u: xp.arctanh(u), lambda xp, u: 1.0 / (1.0 - u * u), complexity=4, safe=0.0),
         Function(
-            "gaussian", lambda xp, u: xp.exp(-u * u), lambda xp, u: -2.0 * u * xp.exp(-u * u),
-            twin="exp(-u**2)", complexity=3, safe=0.0,
+            "arctan", lambda xp, u: xp.arctan(u), lambda xp, u: 1.0 / (1.0 + u * u), complexity=4, safe=0.0
+        ),
+        Function(
+            "arctanh", lambda xp, u: xp.arctanh(u), lambda xp, u: 1.0 / (1.0 - u * u), complexity=4, safe=0.0
+        ),
+        Function(
+            "gaussian",
+            lambda xp, u: xp.exp(-u * u),
+            lambda xp, u: -2.0 * u * xp.exp(-u * u),
+            twin="exp(-u**2)",
+            complexity=3,
+            safe=0.0,
         ),
         Function("sinh", lambda xp, u: xp.sinh(u), lambda xp, u: xp.cosh(u), complexity=4, safe=0.0),
         Function("cosh", lambda xp, u: xp.cosh(u), lambda xp, u: xp.sinh(u), complexity=4, safe=0.0),
         Function(
-            "0", lambda xp, u: xp.zeros_like(u), lambda xp, u: xp.zeros_like(u),
-            twin="0", complexity=0, safe=0.0, free="",
+            "0",
+            lambda xp, u: xp.zeros_like(u),
+            lambda xp, u: xp.zeros_like(u),
+            twin="0",
+            complexity=0,
+            safe=0.0,
+            free="",
         ),
     )
 

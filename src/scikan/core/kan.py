@@ -22,12 +22,15 @@ from scikan.core.features import AbstractFeatureMap, Chain, Scale, identity, nat
 from scikan.core.functions import Function
 from scikan.core.layer import Layer, LayerTrace, new_layer
 from scikan.core.precision import namespace
+from scikan.core.trees import updated
 
 
 AnyArray = Array | np.ndarray
 WidthEntry = int | Sequence[Any]
 Width = tuple[tuple[int, tuple[int, ...]], ...]
 EdgeAddress = tuple[int, int, int]
+
+NO_PRODUCTS: tuple[int, ...] = ()
 
 
 def parse_width(width: Sequence[WidthEntry]) -> Width:
@@ -41,8 +44,10 @@ def parse_width(width: Sequence[WidthEntry]) -> Width:
     """
     layers = tuple(_parse_entry(entry, position) for position, entry in enumerate(width))
     if len(layers) < 2:
-        raise SettingError(f"A KAN needs at least inputs and outputs; width {list(width)} has {len(layers)} entries.",
-                           fix="write KAN([2, 5, 1]).")
+        raise SettingError(
+            f"A KAN needs at least inputs and outputs; width {list(width)} has {len(layers)} entries.",
+            fix="write KAN([2, 5, 1]).",
+        )
     if layers[0][1]:
         raise SettingError("The input layer cannot hold product nodes.", fix="write KAN([2, (5, 2), 1]).")
     return layers
@@ -50,7 +55,7 @@ def parse_width(width: Sequence[WidthEntry]) -> Width:
 
 def _parse_entry(entry: WidthEntry, position: int) -> tuple[int, tuple[int, ...]]:
     if isinstance(entry, int | np.integer):
-        sums, arities = int(entry), ()
+        sums, arities = int(entry), NO_PRODUCTS
     elif len(entry) == 2 and isinstance(entry[1], int | np.integer):
         sums, arities = int(entry[0]), (2,) * int(entry[1])
     elif len(entry) == 2:
@@ -148,7 +153,13 @@ class KAN(eqx.Module):
 
     @classmethod
     def for_data(
-        cls, data: Dataset, hidden: Sequence[WidthEntry] = (), grid: int = 5, k: int = 3, key: int = 0, **options: Any
+        cls,
+        data: Dataset,
+        hidden: Sequence[WidthEntry] = (),
+        grid: int = 5,
+        k: int = 3,
+        key: int = 0,
+        **options: Any,
     ) -> "KAN":
         """Return a KAN that fits a table: sizes, names, scales and first grid from the data.
 
@@ -164,13 +175,20 @@ class KAN(eqx.Module):
             readout = Chain((*readout.maps, Scale(1.0 / spread)))
         inputs = features(data.x)
         model = cls(
-            [data.n_inputs, *hidden, data.y.shape[1]], grid, k, key,
-            names=data.names, targets=data.targets, features=features, readout=readout.inverse(), **options,
+            [data.n_inputs, *hidden, data.y.shape[1]],
+            grid,
+            k,
+            key,
+            names=data.names,
+            targets=data.targets,
+            features=features,
+            readout=readout.inverse(),
+            **options,
         )
         knots = bspline.sample_knots(inputs, grid, k).astype(model.dtype)
         domain = np.stack([data.x.min(axis=0), data.x.max(axis=0)], axis=1).astype(model.dtype)
         where = lambda m: (m.layers[0].splines.knots, m.domain)
-        return eqx.tree_at(where, model, (knots, domain))
+        return updated(where, model, (knots, domain))
 
     @property
     def width(self) -> Width:
@@ -238,7 +256,9 @@ class KAN(eqx.Module):
         layer = self.layers[l]
         spline = bool(layer.splines.mask[i, j] * layer.splines.allowed[i, j] != 0)
         symbol = layer.symbols is not None and bool(layer.symbols.mask[i, j] != 0)
-        kind = {(False, False): "off", (True, False): "spline", (False, True): "symbolic"}.get((spline, symbol), "both")
+        kind = {(False, False): "off", (True, False): "spline", (False, True): "symbolic"}.get(
+            (spline, symbol), "both"
+        )
         name, constants = "", (1.0, 0.0, 1.0, 0.0)
         if symbol and layer.symbols is not None:
             name = layer.symbols.functions[int(layer.symbols.function[i, j])].name
@@ -258,23 +278,30 @@ class KAN(eqx.Module):
         """Return the address as plain integers, or raise SettingError if there is no such edge."""
         l, i, j = (int(n) for n in address)
         if not 0 <= l < len(self.layers):
-            raise SettingError(f"There is no layer {l}; this KAN has layers 0 to {len(self.layers) - 1}.",
-                               fix="list the edges with model.edges().")
+            raise SettingError(
+                f"There is no layer {l}; this KAN has layers 0 to {len(self.layers) - 1}.",
+                fix="list the edges with model.edges().",
+            )
         n_in, n_out = self.layers[l].n_inputs, self.layers[l].n_subs
         if not (0 <= i < n_in and 0 <= j < n_out):
-            raise SettingError(f"There is no edge {(l, i, j)}; layer {l} has {n_in} inputs and {n_out} outputs.",
-                               fix="list the edges with model.edges().")
+            raise SettingError(
+                f"There is no edge {(l, i, j)}; layer {l} has {n_in} inputs and {n_out} outputs.",
+                fix="list the edges with model.edges().",
+            )
         return l, i, j
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in _PYKAN_VERBS:
-            raise AttributeError(f"KANs are immutable and have no method {name!r}: write {_PYKAN_VERBS[name]}.")
+            raise AttributeError(
+                f"KANs are immutable and have no method {name!r}: write {_PYKAN_VERBS[name]}."
+            )
         raise AttributeError(f"KAN has no attribute {name!r}.")
 
     def __repr__(self) -> str:
         shape = [sums if not arities else (sums, arities) for sums, arities in self.width]
         splines = self.layers[0].splines
-        return f"KAN({shape}, grid={splines.grid}, k={splines.k}, edges={self.n_edges}, {', '.join(self.targets)} of {', '.join(self.names)})"
+        law = f"{', '.join(self.targets)} of {', '.join(self.names)}"
+        return f"KAN({shape}, grid={splines.grid}, k={splines.k}, edges={self.n_edges}, {law})"
 
 
 _PYKAN_VERBS = {
@@ -306,7 +333,7 @@ def _start(layer: Layer, rng: np.random.Generator, noise: float) -> Layer:
     bias[nodes.n_sum :] = rng.normal(size=n_subs - nodes.n_sum)
     where = lambda l: (l.splines.coef, l.nodes.sub_bias)
     dtype = splines.coef.dtype
-    return eqx.tree_at(where, layer, (coef.astype(dtype), bias.astype(dtype)))
+    return updated(where, layer, (coef.astype(dtype), bias.astype(dtype)))
 
 
 class Ensemble(eqx.Module):
@@ -326,11 +353,15 @@ class Ensemble(eqx.Module):
             SettingError: if there is none, or their structures differ.
         """
         if not models:
-            raise SettingError("An ensemble needs at least one KAN.", fix="Ensemble.of([KAN(..., key=s) for s in range(8)]).")
+            raise SettingError(
+                "An ensemble needs at least one KAN.", fix="Ensemble.of([KAN(..., key=s) for s in range(8)])."
+            )
         structures = {jax.tree_util.tree_structure(model) for model in models}
         if len(structures) > 1:
-            raise SettingError("The KANs of an ensemble differ in structure (width, grid, names or functions).",
-                               fix="build them with the same arguments and different keys.")
+            raise SettingError(
+                "The KANs of an ensemble differ in structure (width, grid, names or functions).",
+                fix="build them with the same arguments and different keys.",
+            )
         return cls(jax.tree_util.tree_map(lambda *leaves: np.stack([np.asarray(l) for l in leaves]), *models))
 
     @property

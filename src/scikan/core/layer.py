@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 from scikan.core import bspline
 from scikan.core.functions import Function
 from scikan.core.precision import namespace
+from scikan.core.trees import updated
 
 
 AnyArray = Array | np.ndarray
@@ -180,7 +181,7 @@ class Layer(eqx.Module):
     def live(self) -> Bool[np.ndarray, "inputs outputs"]:
         """Return which edges are on, as spline or as symbol."""
         on = np.asarray(self.splines.mask * self.splines.allowed) != 0
-        return on if self.symbols is None else on | (np.asarray(self.symbols.mask) != 0)
+        return np.asarray(on if self.symbols is None else on | (np.asarray(self.symbols.mask) != 0))
 
     def sums(self, x: Any) -> Any:
         """Return the subnode sums before their affine map, (batch, subs)."""
@@ -259,4 +260,4 @@ def with_symbols(layer: Layer, functions: tuple[Function, ...]) -> Layer:
         symbols = SymbolicEdges(
             function=places[np.asarray(old.function)], affine=old.affine, mask=old.mask, functions=ordered
         )
-    return eqx.tree_at(lambda l: l.symbols, layer, symbols, is_leaf=lambda leaf: leaf is None)
+    return updated(lambda l: l.symbols, layer, symbols)

@@ -24,7 +24,7 @@ def _enable_double_precision() -> None:
             stacklevel=3,
         )
         return
-    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
 
 
 _enable_double_precision()

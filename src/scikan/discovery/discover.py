@@ -7,7 +7,7 @@ The method is `discover`, below, arrow by arrow.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, Literal
 
@@ -19,13 +19,16 @@ from scikan.core.errors import SettingError
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
 from scikan.discovery.protocol import Plan, plan_rows
-from scikan.discovery.search import Found, Proposal, reranked, scaled_columns, search
+from scikan.discovery.search import Found, Proposal, SearchSettings, Watch, reranked, search, views
 from scikan.discovery.trial import Trial, feature_scores, run_trial
 from scikan.law.evidence import Dependence, Whiteness, dependence, whiteness
 from scikan.law.record import Law
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.scoring import Score, score_predictions
 
+
+LEAST_GAIN = 10.0
+"""Bits by which a law must beat the mean."""
 
 Verdict = Literal["law", "approximation", "none"]
 Vector = Float[np.ndarray, " rows"]
@@ -51,9 +54,15 @@ class Config:
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.hold_out <= 0.9:
-            raise SettingError(f"hold_out is {self.hold_out}.", fix="a share of rows between 0.1 and 0.9, such as 0.4.")
+            raise SettingError(
+                f"hold_out is {self.hold_out}.", fix="a share of rows between 0.1 and 0.9, such as 0.4."
+            )
         if not self.seconds > 0:
             raise SettingError(f"seconds is {self.seconds}.", fix="a positive time, such as 60.")
+
+    def settings(self, searches: int) -> SearchSettings:
+        """Return the settings of one of so many searches."""
+        return SearchSettings(self.seconds / searches, self.key, self.library, self.thorough)
 
 
 @dataclass(frozen=True)
@@ -88,13 +97,19 @@ class Discovery:
     notices: tuple[str, ...] = field(default=())
 
 
-def discover(data: Dataset, config: Config = Config(), report: Callable[[str], None] = lambda line: None) -> Discovery:
+def discover(
+    data: Dataset,
+    config: Config = Config(),
+    report: Callable[[str], None] = lambda line: None,
+    keep: Callable[[Proposal], None] = lambda best: None,
+) -> Discovery:
     """Return the law in a table with one target, and the evidence for it.
 
     Args:
         data: all its rows are used; its own split is not (the protocol draws one).
         config: settings.
         report: called with one line of text as each stage ends.
+        keep: called with the best formula so far as each stage ends (for those who may have to stop early).
 
     Raises:
         SettingError: if the table has several targets (take them one at a time).
@@ -104,10 +119,10 @@ def discover(data: Dataset, config: Config = Config(), report: Callable[[str], N
     started = monotonic()
     plan = plan_rows(data, config.hold_out, config.key)
     report(plan.told)
-    trials = [run_trial(data, fold, config.seconds / plan.searches, config.key, config.library, config.thorough, report)
-              for fold in plan.folds]
-    judged = _Judged.of(data, plan, trials)
-    found = _on_all_rows(data, plan, trials, config, report)
+    watch = Watch(report, keep)
+    trials = [run_trial(data, fold, config.settings(plan.searches), watch) for fold in plan.folds]
+    found = _on_all_rows(data, plan, trials, config, watch)
+    judged = _Judged.of(data, plan, trials, found)
     evidence = judged.evidence(np.random.default_rng(config.key))
     verdict, reason = _verdict(plan, found, evidence)
     law, fitted = (None, None) if verdict == "none" else _laws(data, found)
@@ -136,22 +151,28 @@ class _Judged:
     """Truth and predictions on all rows that some search never saw."""
 
     truth: Vector
-    places: Any
+    views: list[Any]
     predictions: dict[str, Vector]
     folds: Any
     readout: str
 
     @classmethod
-    def of(cls, data: Dataset, plan: Plan, trials: list[Trial]) -> "_Judged":
+    def of(cls, data: Dataset, plan: Plan, trials: list[Trial], found: Found) -> "_Judged":
         rows = np.concatenate([fold.judge for fold in plan.folds])
         labels = np.concatenate([np.full(len(fold.judge), n) for n, fold in enumerate(plan.folds)])
         predictions = {
-            name: np.concatenate([trial.predictions[name] for trial in trials]) for name in trials[0].predictions
+            name: np.concatenate([trial.predictions[name] for trial in trials])
+            for name in trials[0].predictions
         }
         logs = sum(trial.found.readout == "log" for trial in trials) * 2 > len(trials)
-        places = scaled_columns(data.x, data.input_scales)[rows]
-        return cls(data.y[rows, 0], places, predictions, labels if plan.exchangeable_in_folds else None,
-                   "log" if logs else "linear")
+        seen = [view[rows] for view in views(data, found.best.expression)]
+        return cls(
+            data.y[rows, 0],
+            seen,
+            predictions,
+            labels if plan.exchangeable_in_folds else None,
+            "log" if logs else "linear",
+        )
 
     def scores(self) -> dict[str, Score]:
         return {name: score_predictions(values, self.truth) for name, values in self.predictions.items()}
@@ -170,7 +191,7 @@ class _Judged:
         undefined = bool(np.any(~np.isfinite(law)))
         return Evidence(
             dependence=dependence(self.predictions["law"], self.truth, rng, self.folds),
-            whiteness=whiteness(self._noise(), self.places, rng),
+            whiteness=whiteness(self._noise(), self.views, rng),
             beats_network=not undefined and excess <= 2.0 * error,
             rows=len(self.truth),
         )
@@ -182,26 +203,31 @@ class _Judged:
         return np.where(np.abs(residual) < 1e-9 * scale, 0.0, residual)
 
 
-def _on_all_rows(data: Dataset, plan: Plan, trials: list[Trial], config: Config, report: Callable[[str], None]) -> Found:
+def _on_all_rows(data: Dataset, plan: Plan, trials: list[Trial], config: Config, watch: Watch) -> Found:
     """Return the search's result with constants and ranking from all rows."""
     everything = data.rows(np.arange(data.n_rows))
     if len(trials) == 1:
         return reranked(trials[0].found, everything)
-    report("search on all rows")
-    return search(everything, config.seconds / plan.searches, config.key, config.library, config.thorough, report)
+    watch.report("search on all rows")
+    return search(everything, config.settings(plan.searches), watch)
 
 
 def _verdict(plan: Plan, found: Found, evidence: Evidence) -> tuple[Verdict, str]:
     if plan.too_few:
         return "none", f"{evidence.rows} rows are too few for a verdict; the scores are leave-one-out."
-    gain = found.front[-1].bits if found.best.origin == "mean" else _mean_bits(found) - found.best.bits
-    if found.best.origin == "mean" or gain < 10.0:
-        return "none", "no formula describes the table in fewer bits than its mean does."
+    if found.best.is_mean or _mean_bits(found) - found.best.bits < LEAST_GAIN:
+        return "none", "no formula describes the table in clearly fewer bits than its mean does."
     if not evidence.dependence.is_significant:
         p = min(evidence.dependence.pearson, evidence.dependence.rank)
-        return "none", f"on rows that the search never saw, its predictions do not follow the truth (p = {2 * p:.3f})."
+        return (
+            "none",
+            f"on rows that the search never saw, its predictions do not follow the truth (p = {min(1.0, 2 * p):.2g}).",
+        )
     if not evidence.whiteness.is_white:
-        return "approximation", "the residual on held-out rows still has structure, so the form is not complete."
+        return (
+            "approximation",
+            "the residual on held-out rows still has structure, so the form is not complete.",
+        )
     if not evidence.beats_network:
         return "approximation", "a network predicts the held-out rows better, so the form is not complete."
     return "law", "it predicts rows that the search never saw, and leaves no structure in their residual."
@@ -213,8 +239,8 @@ def _mean_bits(found: Found) -> float:
 
 def _laws(data: Dataset, found: Found) -> tuple[Law, Law]:
     domain = np.stack([data.x.min(axis=0), data.x.max(axis=0)], axis=1)
-    make = lambda expr: Law(expressions=(expr,), targets=data.targets, names=data.names, units=data.units, domain=domain)
-    return make(found.best.expression), make(found.best.fitted)
+    law = Law((found.best.expression,), data.targets, data.names, data.units, domain)
+    return law, replace(law, expressions=(found.best.fitted,))
 
 
 def _compiled(law: Law) -> KAN:

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from scikan.core import bspline
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN, WidthEntry
+from scikan.core.trees import updated
 from scikan.edit.grid import refine
 from scikan.edit.growth import collapse
 from scikan.symbolic.naming import NamedNet, name_network
 from scikan.train.elimination import NOISY, JudgedRows, eliminate, judged_loss, squared_errors
-from scikan.train.small import fit_small
+from scikan.train.small import SmallFit, fit_small
 
 
 EXACT = 1e-20
@@ -41,6 +41,9 @@ class LadderSettings:
         seconds: time after which no further shape is begun.
         stale: on noisy data, shapes in a row that bring no significant gain before the climb ends.
         shapes: at most so many shapes are tried.
+        name: prune and name the nets; without it the climb only looks for a good network and ends at the
+            first that is `enough`.
+        enough: mean square error (targets of unit variance) that ends a climb without names.
     """
 
     members: int = 8
@@ -50,6 +53,8 @@ class LadderSettings:
     seconds: float = 60.0
     stale: int = 4
     shapes: int = 99
+    name: bool = True
+    enough: float = 1e-5
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ def climb(
     n_inputs = rows.fit_x.shape[1]
     best: tuple[float, KAN] | None = None
     best_errors: Any = None
+    lowest = float("inf")
     queue: list[tuple[float, KAN]] = []
     noisy_nets: list[KAN] = []
     tried: list[str] = []
@@ -117,24 +123,39 @@ def climb(
         if report is not None:
             report(f"{tried[-1]}: held-out error {np.sqrt(loss):.2e} of the target's spread")
         gained = best_errors is None or _significantly_better(squared_errors(model, rows), best_errors)
-        if best is None or loss < best[0]:
-            best, best_errors = (loss, model), squared_errors(model, rows)
         stale = 0 if gained else stale + 1
-        found = _follow_up(rows, members, best[0], shape, library, queue)
-        if found is not None:
+        lowest = min(lowest, loss)
+        if gained:
+            # A larger shape takes over only if held-out rows are sure of it: on few rows luck is cheap.
+            best, best_errors = (loss, model), squared_errors(model, rows)
+        if not settings.name:
+            if lowest < settings.enough:
+                break
+            continue
+        found = _follow_up(rows, members, lowest, shape, library, queue)
+        if found is not None and best is not None:
             return Climb((found,), best[1], best[0], True, tuple(tried))
         if gained and NOISY <= loss < 0.9:
             noisy_nets.append(model)
-        if NOISY <= best[0] < 0.05 and stale >= settings.stale:
+        if lowest >= NOISY and stale >= settings.stale + (2 if lowest >= 0.05 else 0):
             break
-        if best[0] >= 0.05 and stale >= settings.stale + 2:
-            break
-    named = _named_queue(rows, queue, library)
-    if not any(net.is_named and net.loss <= EXACT for net in named) and best is not None and best[0] >= NOISY:
+    named = _named_queue(rows, queue, library) if settings.name else []
+    if (
+        settings.name
+        and not any(net.is_named and net.loss <= EXACT for net in named)
+        and best is not None
+        and best[0] >= NOISY
+    ):
         named += _noisy_names(rows, noisy_nets, library)
     named.sort(key=lambda net: (not net.is_named, net.loss))
     exact = bool(named) and named[0].is_named and named[0].loss <= EXACT
-    return Climb(tuple(named), None if best is None else best[1], float("inf") if best is None else best[0], exact, tuple(tried))
+    return Climb(
+        tuple(named),
+        None if best is None else best[1],
+        float("inf") if best is None else best[0],
+        exact,
+        tuple(tried),
+    )
 
 
 def trained(
@@ -145,25 +166,42 @@ def trained(
     for member in range(settings.members):
         noise = 0.3 if member % 2 else 0.0
         start = first_net(rows, width, int(rng.integers(2**31)), noise)
-        fitted = fit_small(start, rows.fit_x, rows.fit_y, steps=settings.rough_steps, bend=settings.rough_bend)
+        fitted = fit_small(
+            start, rows.fit_x, rows.fit_y, steps=settings.rough_steps, bend=settings.rough_bend
+        )
         if np.isfinite(fitted.loss):
             rough.append(fitted)
     rough.sort(key=lambda fit: fit.loss)
     fine = []
     for fitted in rough[: max(1, (settings.members + 2) // 3)]:
-        for bend in (settings.rough_bend, 1e-9):
-            fitted = fit_small(
-                fitted.model, rows.fit_x, rows.fit_y, steps=settings.fine_steps, bend=bend, damping=fitted.damping
-            )
-        fine.append((judged_loss(fitted.model, rows), fitted.model))
+        fine.append(_trained_on(rows, fitted, settings))
     return sorted(fine, key=lambda item: item[0])
+
+
+def _trained_on(rows: JudgedRows, fitted: SmallFit, settings: LadderSettings) -> tuple[float, KAN]:
+    """Train one member on, with less bending penalty where rows are clean and more where they are noisy."""
+    rough = fitted
+    for bend in (settings.rough_bend, 1e-9):
+        fitted = fit_small(
+            fitted.model, rows.fit_x, rows.fit_y, steps=settings.fine_steps, bend=bend, damping=fitted.damping
+        )
+    best = (judged_loss(fitted.model, rows), fitted.model)
+    for bend in (settings.rough_bend, 1e-2, 1e-1, 1.0):
+        if best[0] < NOISY:
+            break
+        stiff = fit_small(rough.model, rows.fit_x, rows.fit_y, steps=settings.fine_steps, bend=bend)
+        loss = judged_loss(stiff.model, rows)
+        if loss > 1.1 * best[0]:
+            break
+        best = min(best, (loss, stiff.model), key=lambda item: item[0])
+    return best
 
 
 def first_net(rows: JudgedRows, width: list[WidthEntry], key: int, noise: float) -> KAN:
     """Return a random net whose first grid spans all rows: ends use inputs only, so no target leaks."""
     model = KAN(width, grid=FIRST_GRID, k=3, key=key, noise=noise)
     knots = bspline.sample_knots(rows.all_x, FIRST_GRID, 3)
-    placed: KAN = eqx.tree_at(lambda m: m.layers[0].splines.knots, model, knots)
+    placed: KAN = updated(lambda m: m.layers[0].splines.knots, model, knots)
     return placed
 
 
@@ -184,7 +222,9 @@ def _follow_up(
             continue
         path = eliminate(model, rows, floor=4e-6)
         careful = [step for step in path if step.loss <= 3.0 * loss][-1]
-        ends = [path[-1]] + ([careful] if careful is not path[-1] and careful.loss < path[-1].loss / 5 else [])
+        ends = [path[-1]] + (
+            [careful] if careful is not path[-1] and careful.loss < path[-1].loss / 5 else []
+        )
         for end in ends:
             sharp_loss, sharp = sharpen(collapse(end.model), rows)
             if sharp_loss < 1e-8 or (sharp_loss < 1e-7 and sharp_loss < end.loss / 64):
@@ -266,5 +306,6 @@ def _noisy_names(rows: JudgedRows, nets: list[KAN], library: Library) -> list[Na
 def _significantly_better(errors: Any, reference: Any) -> bool:
     difference = reference - errors
     gain = float(np.mean(difference))
-    return gain > 2.0 * float(np.std(difference)) / np.sqrt(len(difference)) and gain > 0.03 * float(np.mean(reference))
-
+    return gain > 2.0 * float(np.std(difference)) / np.sqrt(len(difference)) and gain > 0.03 * float(
+        np.mean(reference)
+    )

@@ -14,17 +14,18 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
-from scikan.core.expr import Expr, complexity, constants, evaluate
+from scikan.core.expr import Expr, complexity, constants, evaluate, symbols
+from scikan.core.features import AbstractFeatureMap
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
-from scikan.core.features import AbstractFeatureMap
+from scikan.core.printing import to_text
 from scikan.discovery.ladder import Climb, LadderSettings, climb
 from scikan.discovery.stages import affine_laws, constant_law, polynomials, power_laws
-from scikan.law.refitting import Readout, refit, target_variance
-from scikan.law.snapping import snap
 from scikan.law.description import description_length, structure_bits
 from scikan.law.evidence import whiteness
+from scikan.law.refitting import Readout, refit, target_variance
 from scikan.law.simplify import simplify
+from scikan.law.snapping import snap
 from scikan.symbolic.formula import network_expressions
 from scikan.train.elimination import JudgedRows
 
@@ -39,12 +40,26 @@ SHORT = 60.0
 
 N_REFINED = 10
 
+COMPARED = 6
+"""Shapes of networks that stand beside a law which is settled without them."""
+
+
+@dataclass(frozen=True)
+class SnappedConstant:
+    """A fitted constant that became a simple number: what was fitted, its standard error, the number as text."""
+
+    value: float
+    fitted: float
+    error: float
+    text: str
+
 
 @dataclass(frozen=True)
 class Proposal:
     """A formula with fitted constants: mean square in the error model's units, bits, and where it came from.
 
-    `fitted` keeps full precision where `expression` has snapped constants.
+    `fitted` is the same form with constants at full precision where `expression` has snapped ones, which are
+    listed in `snapped`.
     """
 
     expression: Expr
@@ -53,6 +68,12 @@ class Proposal:
     relative: float
     bits: float
     origin: str
+    snapped: tuple[SnappedConstant, ...] = ()
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the formula uses no column at all."""
+        return not symbols(self.expression)
 
     @property
     def is_exact(self) -> bool:
@@ -76,41 +97,61 @@ class Found:
         return self.front[0]
 
 
-def search(
-    data: Dataset,
-    seconds: float = 60.0,
-    key: int = 0,
-    library: Library = LIBRARY,
-    thorough: bool = False,
-    report: Callable[[str], None] = lambda line: None,
-) -> Found:
-    """Return what both roads find on the training rows of a table with one target.
+@dataclass(frozen=True)
+class SearchSettings:
+    """Settings of one search.
 
     Args:
-        data: its `train` rows are searched; others are not read.
         seconds: time for the ladder of networks.
         key: seed of inner splits and starts.
+        library: functions that edges may be named after.
         thorough: climb the ladder even after a short law with white residuals.
     """
+
+    seconds: float = 60.0
+    key: int = 0
+    library: Library = LIBRARY
+    thorough: bool = False
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told of progress: lines of text, and the best formula so far."""
+
+    report: Callable[[str], None] = lambda line: None
+    keep: Callable[[Proposal], None] = lambda best: None
+
+    def stage(self, name: str, best: Proposal) -> None:
+        """Tell that a stage has ended."""
+        self.keep(best)
+        if best.is_mean:
+            self.report(f"{name}: none beats the mean")
+        else:
+            share = "to rounding" if best.is_exact else f"{np.sqrt(best.relative):.2e} of the spread"
+            self.report(f"{name}: {to_text(best.expression, 6)}  ({share})")
+
+
+def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Watch = Watch()) -> Found:
+    """Return what both roads find on the training rows of a table with one target; others are not read."""
     table = data.rows(data.train)
     columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     y = table.y[:, 0]
     weight = _weights(table)
-    rng = np.random.default_rng(key)
+    rng = np.random.default_rng(settings.key)
     with threadpool_limits(limits=1, user_api="blas"):
         bench = _Bench(columns, y, weight, _error_model(table, columns, weight), table)
         front = bench.proposals(_closed_form(table), "regression")
         front = bench.refined(front)
-        report(_told("formulas by regression", front[0], bench))
+        watch.stage("formulas by regression", front[0])
         settled = front[0].is_exact or (bench.is_white(front[0], rng) and bench.bits_of(front[0]) < SHORT)
-        settled = settled and front[0].origin != "mean"
-        settings = LadderSettings(seconds=seconds, **({"shapes": 2} if settled and not thorough else {}))
-        network, climbed = _networks(table, bench, settings, key, library, report)
+        settled = settled and not front[0].is_mean and not settings.thorough
+        rungs = LadderSettings(seconds=settings.seconds, shapes=COMPARED if settled else 99, name=not settled)
+        network, climbed = _networks(table, rungs, settings, watch)
         if climbed.named and not front[0].is_exact:
             models = [_attached(net.model, network) for net in climbed.named if net.is_named]
             named = bench.proposals((e for m in models[:4] for e in network_expressions(m)), "network")
             front = bench.refined(_merged([*front, *named]))
-            report(_told("formulas named from networks", front[0], bench))
+            watch.stage("formulas named from networks", front[0])
     return Found(tuple(front), bench.readout, climbed, network)
 
 
@@ -141,7 +182,11 @@ def _error_model(table: Dataset, columns: Columns, weight: Any) -> Readout:
         for law in (*power_laws(table.x, y, table.names), *polynomials(table.x, y, table.names)):
             ms = refit(law, columns, y, weight, readout=readout, steps=20).mean_square
             floor = EXACT * target_variance(y, weight, readout)
-            bits = -0.5 * len(y) * np.log(max(ms, floor)) - jacobian - 0.7 * structure_bits(law, len(y), len(columns))
+            bits = (
+                -0.5 * len(y) * np.log(max(ms, floor))
+                - jacobian
+                - 0.7 * structure_bits(law, len(y), len(columns))
+            )
             likelihood[readout] = max(likelihood.get(readout, -np.inf), float(bits))
     if not likelihood:
         return "log" if wide else "linear"
@@ -159,9 +204,9 @@ class _Bench:
         self.positive = frozenset(name for name, values in columns.items() if np.all(values > 0))
         self.table = table
 
-    def measured(self, expr: Expr, origin: str, steps: int = 30) -> Proposal | None:
+    def measured(self, expr: Expr, origin: str, steps: int = 60, robust: bool = True) -> Proposal | None:
         """Refit all constants of a formula; None if it is undefined on some row."""
-        fit = refit(expr, self.columns, self.y, self.weight, readout=self.readout, steps=steps)
+        fit = refit(expr, self.columns, self.y, self.weight, self.readout, steps, robust)
         if not np.isfinite(fit.mean_square):
             return None
         bits = description_length(fit.expr, fit.mean_square, self.variance, len(self.y), len(self.columns))
@@ -169,26 +214,37 @@ class _Bench:
 
     def proposals(self, formulas: Iterable[Expr], origin: str) -> list[Proposal]:
         """Simplify and refit formulas; return them by bits, equal ones merged, the mean always among them."""
-        mean = constant_law(self.y)
-        found = [self.measured(mean, "mean")]
+        found = [self.measured(constant_law(self.y), "mean")]
         for formula in formulas:
             if len(constants(formula)) < len(self.y) // 2:
-                found.append(self.measured(simplify(formula, positive=self.positive), origin))
+                natural = simplify(formula, positive=self.positive)
+                found.append(self.measured(natural, origin, steps=20, robust=False))
         return _merged([p for p in found if p is not None])
 
     def refined(self, front: list[Proposal]) -> list[Proposal]:
         """Snap the constants of the best proposals, simplify once more, and rank again."""
-        done = [self._snapped(p) for p in front[:N_REFINED]]
-        return _merged([*done, *front[N_REFINED:]])
+        exact = [p for p in front if p.is_exact]
+        chosen = exact[:3] or front[:N_REFINED]
+        return _merged([*[self._snapped(p) for p in chosen], *[p for p in front if p not in chosen]])
 
     def _snapped(self, proposal: Proposal) -> Proposal:
-        fitted = self.measured(proposal.expression, proposal.origin, steps=60) or proposal
-        snapped = snap(fitted.expression, self.columns, self.y, self.weight, readout=self.readout)
-        natural = simplify(snapped.expr, positive=self.positive)
-        best = self.measured(natural, proposal.origin, steps=60)
+        plain = snap(proposal.expression, self.columns, self.y, self.weight, self.readout, units_only=True)
+        fitted = self._natural(plain.expr, proposal)
+        if fitted is None or (fitted.bits > proposal.bits + 1.0 and not proposal.is_exact):
+            fitted = proposal
+        full = snap(fitted.expression, self.columns, self.y, self.weight, self.readout)
+        best = self._natural(full.expr, proposal)
         if best is None or (best.bits > fitted.bits and not fitted.is_exact):
             return fitted
-        return replace(best, fitted=fitted.expression)
+        records = tuple(
+            SnappedConstant(float(evaluate(s.number, {})), s.constant.value, s.constant.error, str(s.number))
+            for s in full.snapped
+            if evaluate(s.number, {}) != 0
+        )
+        return replace(best, fitted=fitted.expression, snapped=records)
+
+    def _natural(self, expr: Expr, proposal: Proposal) -> Proposal | None:
+        return self.measured(simplify(expr, positive=self.positive), proposal.origin)
 
     def bits_of(self, proposal: Proposal) -> float:
         """Return the bits of a proposal's structure alone."""
@@ -202,13 +258,23 @@ class _Bench:
 
     def is_white(self, proposal: Proposal, rng: np.random.Generator) -> bool:
         """Whether a proposal leaves no structure on these rows."""
-        places = scaled_columns(self.table.x, self.table.input_scales)
-        return whiteness(self.residual(proposal.expression), places, rng).is_white
+        return whiteness(
+            self.residual(proposal.expression), views(self.table, proposal.expression), rng
+        ).is_white
+
+
+def views(table: Dataset, expr: Expr) -> list[Any]:
+    """Return the columns in which a residual's neighbours are looked for: all of them, and those of the law."""
+    places = scaled_columns(table.x, table.input_scales)
+    own = [j for j, name in enumerate(table.names) if name in symbols(expr)]
+    return [places] if len(own) in (0, table.n_inputs) else [places, places[:, own]]
 
 
 def scaled_columns(x: Any, scales: tuple[str, ...]) -> Any:
     """Return columns with the logarithm taken where the scale says so: where neighbours are looked for."""
-    return np.column_stack([np.log(c) if s == "log" and np.all(c > 0) else c for c, s in zip(x.T, scales, strict=True)])
+    return np.column_stack(
+        [np.log(c) if s == "log" and np.all(c > 0) else c for c, s in zip(x.T, scales, strict=True)]
+    )
 
 
 def _merged(proposals: list[Proposal]) -> list[Proposal]:
@@ -221,13 +287,15 @@ def _merged(proposals: list[Proposal]) -> list[Proposal]:
 
 
 def _networks(
-    table: Dataset, bench: _Bench, settings: LadderSettings, key: int, library: Library, report: Callable[[str], None]
+    table: Dataset, rungs: LadderSettings, settings: SearchSettings, watch: Watch
 ) -> tuple[KAN, Climb]:
     """Climb the ladder on network-side rows; return the best network in the user's units, and the climb."""
-    frame = KAN.for_data(table, key=key)
+    frame = KAN.for_data(table, key=settings.key)
     inputs, targets = frame.features(table.x), frame.readout.inverse()(table.y)
-    rows = JudgedRows.split(inputs, targets, 0.2 if len(inputs) >= 50 else 0.3, np.random.default_rng(key))
-    climbed = climb(rows, settings, key, library, report)
+    rows = JudgedRows.split(
+        inputs, targets, 0.2 if len(inputs) >= 50 else 0.3, np.random.default_rng(settings.key)
+    )
+    climbed = climb(rows, rungs, settings.key, settings.library, watch.report)
     network = frame if climbed.network is None else _attached(climbed.network, frame)
     return network, climbed
 
@@ -237,18 +305,15 @@ def _attached(net: KAN, frame: KAN) -> KAN:
     dressed: KAN = object.__new__(KAN)
     features: AbstractFeatureMap = frame.features
     for name, value in (
-        ("features", features), ("layers", net.layers), ("readout", frame.readout),
-        ("domain", frame.domain), ("names", frame.names), ("targets", frame.targets),
+        ("features", features),
+        ("layers", net.layers),
+        ("readout", frame.readout),
+        ("domain", frame.domain),
+        ("names", frame.names),
+        ("targets", frame.targets),
     ):
         object.__setattr__(dressed, name, value)
     return dressed
-
-
-def _told(stage: str, best: Proposal, bench: _Bench) -> str:
-    if best.origin == "mean":
-        return f"{stage}: none beats the mean"
-    share = "to rounding" if best.is_exact else f"{np.sqrt(best.relative):.2e} of the spread"
-    return f"{stage}: {best.expression}  ({share})"
 
 
 def reranked(found: Found, data: Dataset) -> Found:

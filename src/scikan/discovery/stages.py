@@ -44,7 +44,12 @@ TRANSFORMS = (
     Transform("1/y", lambda y: 1 / y, lambda y: 1 / y**2, lambda e: power(e, Number(-1))),
     Transform("y^2", lambda y: y**2, lambda y: 2 * np.abs(y), lambda e: power(e, Number(Fraction(1, 2)))),
     Transform("sqrt y", np.sqrt, lambda y: 0.5 / np.sqrt(y), lambda e: power(e, Number(2))),
-    Transform("1/y^2", lambda y: y**-2.0, lambda y: 2 * np.abs(y) ** -3.0, lambda e: power(e, Number(Fraction(-1, 2)))),
+    Transform(
+        "1/y^2",
+        lambda y: y**-2.0,
+        lambda y: 2 * np.abs(y) ** -3.0,
+        lambda e: power(e, Number(Fraction(-1, 2))),
+    ),
     Transform("exp y", np.exp, np.exp, lambda e: apply(LIBRARY["log"], e)),
 )
 
@@ -57,7 +62,11 @@ def usable_transforms(y: Vector) -> list[tuple[Transform, Vector, Vector]]:
             if transform.name not in ("y", "exp y") and not np.all(y > 0):
                 continue
             u, slope = transform.value(y), transform.slope(y)
-            if np.all(np.isfinite(u)) and np.all(np.isfinite(slope)) and np.ptp(u) > 1e-12 * np.abs(u).max() > 0:
+            if (
+                np.all(np.isfinite(u))
+                and np.all(np.isfinite(slope))
+                and np.ptp(u) > 1e-12 * np.abs(u).max() > 0
+            ):
                 found.append((transform, u, slope))
     return found
 
@@ -106,7 +115,9 @@ def _monomials(n: int, most: int) -> list[Any]:
     return found
 
 
-def _polynomial(exponents: list[Any], kept: list[int], weights: Vector, scale: Vector, names: tuple[str, ...]) -> Expr:
+def _polynomial(
+    exponents: list[Any], kept: list[int], weights: Vector, scale: Any, names: tuple[str, ...]
+) -> Expr:
     terms = []
     for place, weight in zip(kept, weights, strict=True):
         exponent = exponents[place]

@@ -1,6 +1,5 @@
 """One search judged: predictions of its law, its network and two rivals on rows it never saw."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +7,9 @@ import numpy as np
 
 from scikan.core.dataset import Dataset
 from scikan.core.expr import evaluate
-from scikan.core.functions import Library
 from scikan.core.kan import KAN
 from scikan.discovery.protocol import Fold
-from scikan.discovery.search import Found, search
+from scikan.discovery.search import Found, SearchSettings, Watch, search
 from scikan.edit.attribution import attribute_inputs
 from scikan.train.scoring import boosting_predictions, linear_predictions
 from scikan.train.small import fit_small
@@ -28,29 +26,24 @@ class Trial:
     predictions: dict[str, Any]
 
 
-def run_trial(
-    data: Dataset,
-    fold: Fold,
-    seconds: float,
-    key: int,
-    library: Library,
-    thorough: bool,
-    report: Callable[[str], None],
-) -> Trial:
+def run_trial(data: Dataset, fold: Fold, settings: SearchSettings, watch: Watch) -> Trial:
     """Search on a fold's rows and predict its judging rows."""
     seen = data.rows(fold.fit)
-    found = search(seen, seconds, key, library, thorough, report)
+    found = search(seen, settings, watch)
     x = data.x[fold.judge]
     columns = {name: x[:, j] for j, name in enumerate(data.names)}
     with np.errstate(all="ignore"):
         law = np.broadcast_to(evaluate(found.best.expression, columns), len(x)).astype(float)
         network = np.asarray(found.network(x))[:, 0]
-    return Trial(found, {
-        "law": law,
-        "network": network,
-        "linear": linear_predictions(seen.x, seen.y[:, 0], x),
-        "boosting": boosting_predictions(seen.x, seen.y[:, 0], x, key)[:, 0],
-    })
+    return Trial(
+        found,
+        {
+            "law": law,
+            "network": network,
+            "linear": linear_predictions(seen.x, seen.y[:, 0], x),
+            "boosting": boosting_predictions(seen.x, seen.y[:, 0], x, settings.key)[:, 0],
+        },
+    )
 
 
 def feature_scores(data: Dataset, networks: list[KAN], key: int) -> dict[str, tuple[float, float, float]]:
@@ -67,7 +60,8 @@ def feature_scores(data: Dataset, networks: list[KAN], key: int) -> dict[str, tu
         return {}
     low, high = np.quantile(table, 0.1, axis=0), np.quantile(table, 0.9, axis=0)
     return {
-        name: (float(np.median(table[:, j])), float(low[j]), float(high[j])) for j, name in enumerate(data.names)
+        name: (float(np.median(table[:, j])), float(low[j]), float(high[j]))
+        for j, name in enumerate(data.names)
     }
 
 

@@ -55,8 +55,10 @@ def attribute(model: KAN, data: Dataset | np.ndarray) -> Scores:
 def attribute_inputs(model: KAN, inputs: Float[np.ndarray, "batch inputs"]) -> Scores:
     """Return the scores for network-side inputs (after the feature map)."""
     if inputs.shape[0] < 2:
-        raise ShapeError(f"Attribution needs at least 2 rows to see a spread; got {inputs.shape[0]}.",
-                         fix="pass more rows.")
+        raise ShapeError(
+            f"Attribution needs at least 2 rows to see a spread; got {inputs.shape[0]}.",
+            fix="pass more rows.",
+        )
     model = numpy_leaves(model)
     measured = []
     values = inputs
@@ -65,7 +67,9 @@ def attribute_inputs(model: KAN, inputs: Float[np.ndarray, "batch inputs"]) -> S
             measured.append((*edge_moments(layer, values), layer.sums(values).std(axis=0)))
             values = layer(values)
     score = np.eye(model.n_outputs)
-    nodes, subs, edges = [score.mean(axis=0)], [], []
+    nodes: list[Any] = [score.mean(axis=0)]
+    subs: list[Any] = []
+    edges: list[Any] = []
     for layer, (_, spread, total) in zip(reversed(model.layers), reversed(measured), strict=True):
         sub_score = score[:, layer.nodes.owner()]
         share = np.divide(spread, total, out=np.zeros_like(spread), where=total > 0)
@@ -91,13 +95,22 @@ def edge_moments(layer: Layer, x: Float[np.ndarray, "batch inputs"]) -> tuple[An
     # quadratic form loses no digits (in float32 it would come out negative).
     columns = columns - centre
     covariance = np.einsum("nig,nih->igh", columns, columns) / len(x)
-    variance = np.einsum("igo,igh,iho->io", weights - weights.mean(axis=1, keepdims=True), covariance,
-                         weights - weights.mean(axis=1, keepdims=True)) \
-        if layer.splines.base_function is None else np.einsum("igo,igh,iho->io", weights, covariance, weights)
+    variance = (
+        np.einsum(
+            "igo,igh,iho->io",
+            weights - weights.mean(axis=1, keepdims=True),
+            covariance,
+            weights - weights.mean(axis=1, keepdims=True),
+        )
+        if layer.splines.base_function is None
+        else np.einsum("igo,igh,iho->io", weights, covariance, weights)
+    )
     return means, np.sqrt(np.maximum(variance, 0.0))
 
 
-def interactions(model: KAN, data: Dataset | np.ndarray, layer: int, node: float = 1e-2, feature: float = 1e-2) -> dict[tuple[str, ...], int]:
+def interactions(
+    model: KAN, data: Dataset | np.ndarray, layer: int, node: float = 1e-2, feature: float = 1e-2
+) -> dict[tuple[str, ...], int]:
     """Return which sets of input columns the nodes of a layer combine, and how many nodes each.
 
     Nodes with a score of at most `node` are passed over; a column belongs to a node's set if its score for
@@ -105,16 +118,26 @@ def interactions(model: KAN, data: Dataset | np.ndarray, layer: int, node: float
     """
     scores = attribute(model, data)
     if not 0 <= layer < len(scores.nodes):
-        raise ShapeError(f"There is no node layer {layer}; the model has 0 to {len(scores.nodes) - 1}.", fix="choose one of them.")
+        raise ShapeError(
+            f"There is no node layer {layer}; the model has 0 to {len(scores.nodes) - 1}.",
+            fix="choose one of them.",
+        )
     reach = np.eye(len(scores.nodes[0]))
     for l in range(layer):
-        received = np.stack([scores.edges[l][:, model.layers[l].nodes.members(n)].sum(axis=1)
-                             for n in range(model.layers[l].nodes.n_nodes)], axis=1)
+        received = np.stack(
+            [
+                scores.edges[l][:, model.layers[l].nodes.members(n)].sum(axis=1)
+                for n in range(model.layers[l].nodes.n_nodes)
+            ],
+            axis=1,
+        )
         share = received / np.maximum(received.sum(axis=0), 1e-300)
         reach = reach @ share
     found: dict[tuple[str, ...], int] = {}
     for index in np.flatnonzero(scores.nodes[layer] > node):
         column = reach[:, index]
-        names = tuple(model.names[i] for i in np.flatnonzero(column > feature * column.max()) if i < len(model.names))
+        names = tuple(
+            model.names[i] for i in np.flatnonzero(column > feature * column.max()) if i < len(model.names)
+        )
         found[names] = found.get(names, 0) + 1
     return found

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from scikan.core import bspline
@@ -11,6 +10,7 @@ from scikan.core.errors import SettingError
 from scikan.core.kan import KAN
 from scikan.core.layer import Layer
 from scikan.core.precision import numpy_leaves
+from scikan.core.trees import updated
 
 
 def refine(model: KAN, grid: int) -> KAN:
@@ -25,8 +25,11 @@ def refine(model: KAN, grid: int) -> KAN:
     if grid < 1:
         raise SettingError(f"refine was asked for {grid} intervals.", fix="refine(model, grid=10).")
     model = numpy_leaves(model)
-    layers = tuple(_with_knots(layer, bspline.resample_knots(_knots(layer), layer.splines.k, grid)) for layer in model.layers)
-    finer: KAN = eqx.tree_at(lambda m: m.layers, model, layers)
+    layers = tuple(
+        _with_knots(layer, bspline.resample_knots(_knots(layer), layer.splines.k, grid))
+        for layer in model.layers
+    )
+    finer: KAN = updated(lambda m: m.layers, model, layers)
     return finer
 
 
@@ -38,10 +41,14 @@ def _with_knots(layer: Layer, knots: Any) -> Layer:
     splines = layer.splines
     coef = bspline.transfer(np.asarray(splines.coef, float), _knots(layer), knots, splines.k)
     dtype = splines.coef.dtype
-    return eqx.tree_at(lambda l: (l.splines.knots, l.splines.coef), layer, (knots.astype(dtype), coef.astype(dtype)))
+    return updated(
+        lambda l: (l.splines.knots, l.splines.coef), layer, (knots.astype(dtype), coef.astype(dtype))
+    )
 
 
-def update_grid(model: KAN, data: Dataset | np.ndarray, *, adaptive: float = 0.0, margin: float = 0.02) -> KAN:
+def update_grid(
+    model: KAN, data: Dataset | np.ndarray, *, adaptive: float = 0.0, margin: float = 0.02
+) -> KAN:
     """Return the model with every grid laid over the values it sees, its splines projected onto it.
 
     Args:
@@ -60,7 +67,7 @@ def update_grid(model: KAN, data: Dataset | np.ndarray, *, adaptive: float = 0.0
         layers.append(_laid_over(layer, values, adaptive, margin))
         with np.errstate(all="ignore"):
             values = np.asarray(layers[-1](values), float)
-    moved: KAN = eqx.tree_at(lambda m: m.layers, model, tuple(layers))
+    moved: KAN = updated(lambda m: m.layers, model, tuple(layers))
     return moved
 
 
@@ -71,7 +78,11 @@ def _laid_over(layer: Layer, values: Any, adaptive: float, margin: float) -> Lay
     knots = bspline.sample_knots(values, splines.grid, splines.k, adaptive, margin)
     low, high = bspline.grid_ends(knots, splines.k)
     points = np.linspace(low, high, 16 * splines.grid)
-    curves = np.einsum("nig,igo->nio", bspline.features(points, _knots(layer), splines.k), np.asarray(splines.coef, float))
+    curves = np.einsum(
+        "nig,igo->nio", bspline.features(points, _knots(layer), splines.k), np.asarray(splines.coef, float)
+    )
     coef = bspline.fit_coefficients(points, curves, knots, splines.k)
     dtype = splines.coef.dtype
-    return eqx.tree_at(lambda l: (l.splines.knots, l.splines.coef), layer, (knots.astype(dtype), coef.astype(dtype)))
+    return updated(
+        lambda l: (l.splines.knots, l.splines.coef), layer, (knots.astype(dtype), coef.astype(dtype))
+    )

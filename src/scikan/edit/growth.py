@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from scikan.core import bspline
@@ -12,6 +11,7 @@ from scikan.core.functions import LIBRARY, Function
 from scikan.core.kan import KAN, EdgeAddress
 from scikan.core.layer import Layer, Nodes, SplineEdges, new_layer, with_symbols
 from scikan.core.precision import numpy_leaves
+from scikan.core.trees import updated
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,13 @@ def set_names(layer: Layer, names: dict[tuple[int, int], Name]) -> Layer:
         mask[i, j], spline_mask[i, j] = 1.0, 0.0
         bias[j] += d * nodes.sub_scale[j]
     where: Any = lambda l: (
-        l.symbols.function, l.symbols.affine, l.symbols.mask, l.splines.mask, l.nodes.sub_bias,
+        l.symbols.function,
+        l.symbols.affine,
+        l.symbols.mask,
+        l.splines.mask,
+        l.nodes.sub_bias,
     )
-    return eqx.tree_at(where, layer, (function, affine, mask, spline_mask, bias))
+    return updated(where, layer, (function, affine, mask, spline_mask, bias))
 
 
 def name_edge(model: KAN, address: EdgeAddress, name: Name) -> KAN:
@@ -53,7 +57,7 @@ def name_edge(model: KAN, address: EdgeAddress, name: Name) -> KAN:
 
 def replace_layer(model: KAN, l: int, *layers: Layer) -> KAN:
     """Return the model with layer l replaced by one or more layers."""
-    edited: KAN = eqx.tree_at(lambda m: m.layers, model, (*model.layers[:l], *layers, *model.layers[l + 1 :]))
+    edited: KAN = updated(lambda m: m.layers, model, (*model.layers[:l], *layers, *model.layers[l + 1 :]))
     return edited
 
 
@@ -68,7 +72,7 @@ def insert_layer(model: KAN, l: int, extra: Sequence[int] = ()) -> KAN:
     n = reader.n_inputs
     sums, arities = n + sum(a == 1 for a in extra), tuple(a for a in extra if a > 1)
     layer = new_layer(np.asarray(reader.splines.knots), sums, arities, reader.splines.k)
-    layer = eqx.tree_at(lambda m: m.splines.mask, layer, np.zeros_like(layer.splines.mask))
+    layer = updated(lambda m: m.splines.mask, layer, np.zeros_like(layer.splines.mask))
     layer = set_names(layer, {(i, i): IDENTITY for i in range(n)})
     return replace_layer(model, l, layer, widen_inputs(reader, len(extra)))
 
@@ -85,13 +89,19 @@ def widen_inputs(layer: Layer, count: int) -> Layer:
 
     wide = SplineEdges(
         knots=np.concatenate([splines.knots, np.repeat(splines.knots[:1], count, axis=0)]),
-        coef=grown(splines.coef), base=grown(splines.base), mask=grown(splines.mask),
-        allowed=grown(splines.allowed, 1.0), k=splines.k, base_function=splines.base_function,
+        coef=grown(splines.coef),
+        base=grown(splines.base),
+        mask=grown(splines.mask),
+        allowed=grown(splines.allowed, 1.0),
+        k=splines.k,
+        base_function=splines.base_function,
     )
     symbols = layer.symbols
     if symbols is not None:
         symbols = type(symbols)(
-            function=grown(symbols.function), affine=grown(symbols.affine), mask=grown(symbols.mask),
+            function=grown(symbols.function),
+            affine=grown(symbols.affine),
+            mask=grown(symbols.mask),
             functions=symbols.functions,
         )
     return Layer(splines=wide, symbols=symbols, locked=grown(layer.locked), nodes=layer.nodes)
@@ -111,7 +121,7 @@ def split_edge(model: KAN, address: EdgeAddress, form: str, first: Name, second:
     subs = inner.nodes.members(node)
     spline_mask = outer.splines.mask.copy()
     spline_mask[i, j] = 0.0
-    outer = eqx.tree_at(lambda m: m.splines.mask, outer, spline_mask)
+    outer = updated(lambda m: m.splines.mask, outer, spline_mask)
     if form == "chain":
         inner = set_names(inner, {(i, subs[0]): first})
         outer = set_names(outer, {(node, j): second})
@@ -157,18 +167,21 @@ def _collapse_node(model: KAN, l: int, node: int) -> KAN:
     coef = bspline.fit_coefficients(points[:, None], curves, knots, outer.splines.k)
     all_knots, all_coef = np.array(outer.splines.knots), np.array(outer.splines.coef)
     all_knots[node], all_coef[node] = knots[0], coef[0]
-    outer = eqx.tree_at(lambda m: (m.splines.knots, m.splines.coef), outer, (all_knots, all_coef))
+    outer = updated(lambda m: (m.splines.knots, m.splines.coef), outer, (all_knots, all_coef))
     return replace_layer(replace_layer(model, l + 1, outer), l, _identity_node(inner, i, node))
 
 
 def _identity_node(layer: Layer, i: int, node: int) -> Layer:
     nodes = layer.nodes
     fresh = Nodes(
-        sub_scale=_with(nodes.sub_scale, node, 1.0), sub_bias=_with(nodes.sub_bias, node, 0.0),
-        scale=_with(nodes.scale, node, 1.0), bias=_with(nodes.bias, node, 0.0),
-        n_sum=nodes.n_sum, arities=nodes.arities,
+        sub_scale=_with(nodes.sub_scale, node, 1.0),
+        sub_bias=_with(nodes.sub_bias, node, 0.0),
+        scale=_with(nodes.scale, node, 1.0),
+        bias=_with(nodes.bias, node, 0.0),
+        n_sum=nodes.n_sum,
+        arities=nodes.arities,
     )
-    return set_names(eqx.tree_at(lambda m: m.nodes, layer, fresh), {(i, node): IDENTITY})
+    return set_names(updated(lambda m: m.nodes, layer, fresh), {(i, node): IDENTITY})
 
 
 def _with(vector: Any, index: int, value: float) -> Any:

@@ -8,7 +8,6 @@ and changes shapes; it keeps the function.
 from collections.abc import Iterable
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from scikan.core.errors import SettingError
@@ -16,6 +15,7 @@ from scikan.core.features import Chain, Select
 from scikan.core.kan import KAN, EdgeAddress
 from scikan.core.layer import Layer, Nodes, SplineEdges, SymbolicEdges
 from scikan.core.precision import numpy_leaves
+from scikan.core.trees import updated
 from scikan.edit.attribution import Scores
 
 
@@ -32,7 +32,7 @@ def remove_edges(model: KAN, addresses: Iterable[EdgeAddress], means: Scores | N
         l, i, j = model.check_address(address)
         mean = 0.0 if means is None else float(means.edge_means[l][i, j])
         layers[l] = _without_edge(layers[l], i, j, mean if layers[l].live()[i, j] else 0.0)
-    edited: KAN = eqx.tree_at(lambda m: m.layers, model, tuple(layers))
+    edited: KAN = updated(lambda m: m.layers, model, tuple(layers))
     return edited
 
 
@@ -41,11 +41,11 @@ def _without_edge(layer: Layer, i: int, j: int, mean: float) -> Layer:
     mask[i, j] = 0
     bias = layer.nodes.sub_bias.copy()
     bias[j] += mean * layer.nodes.sub_scale[j]
-    layer = eqx.tree_at(lambda l: (l.splines.mask, l.nodes.sub_bias), layer, (mask, bias))
+    layer = updated(lambda l: (l.splines.mask, l.nodes.sub_bias), layer, (mask, bias))
     if layer.symbols is not None:
         symbol_mask = layer.symbols.mask.copy()
         symbol_mask[i, j] = 0
-        layer = eqx.tree_at(lambda l: l.symbols.mask, layer, symbol_mask)
+        layer = updated(lambda l: l.symbols.mask, layer, symbol_mask)
     return layer
 
 
@@ -80,7 +80,7 @@ def prune(
     if len(doomed) == model.n_edges:
         top = max((float(e.max()) for e in scores.edges), default=0.0)
         raise SettingError(
-            f"Pruning at edge={edge:g}, node={node:g} would remove all {model.n_edges} edges (highest score {top:.3g}).",
+            f"Pruning at edge={edge:g}, node={node:g} would remove all {model.n_edges} edges (top score {top:.3g}).",
             fix="lower the thresholds, or fit with a weaker penalty first.",
         )
     return remove_edges(model, doomed, scores)
@@ -110,7 +110,7 @@ def compact(model: KAN, drop_inputs: bool = True) -> KAN:
     if drop_inputs and 0 < used.size < layers[0].n_inputs:
         layers[0] = select(layers[0], inputs=used)
         features = Chain((features, Select(tuple(int(i) for i in used))))
-    small: KAN = eqx.tree_at(lambda m: (m.layers, m.features), model, (tuple(layers), features))
+    small: KAN = updated(lambda m: (m.layers, m.features), model, (tuple(layers), features))
     return small
 
 
@@ -121,7 +121,7 @@ def _fold_constant_factors(layer: Layer, keep_order: bool) -> tuple[Layer, Any]:
     places, and a product of one factor stays one if moving it would reorder them.
     """
     nodes = layer.nodes
-    live = layer.live().any(axis=0)
+    live = np.asarray(layer.live().any(axis=0))
     scale, kept = nodes.scale.copy(), []
     for node in range(nodes.n_nodes):
         members = nodes.members(node)
@@ -136,17 +136,21 @@ def _fold_constant_factors(layer: Layer, keep_order: bool) -> tuple[Layer, Any]:
         order, n_sum = list(range(nodes.n_nodes)), nodes.n_sum
     subs = np.asarray([s for n in order for s in kept[n]])
     folded = Nodes(
-        sub_scale=nodes.sub_scale[subs], sub_bias=nodes.sub_bias[subs], scale=scale[order], bias=nodes.bias[order],
-        n_sum=n_sum, arities=tuple(len(kept[n]) for n in order[n_sum:]),
+        sub_scale=nodes.sub_scale[subs],
+        sub_bias=nodes.sub_bias[subs],
+        scale=scale[order],
+        bias=nodes.bias[order],
+        n_sum=n_sum,
+        arities=tuple(len(kept[n]) for n in order[n_sum:]),
     )
-    moved = eqx.tree_at(lambda l: l.nodes, select(layer, outputs=subs), folded)
+    moved = updated(lambda l: l.nodes, select(layer, outputs=subs), folded)
     return moved, np.asarray(order)
 
 
 def _fold_constant_inputs(below: Layer, layer: Layer) -> Layer:
     """Switch off edges that leave nodes without live edges, adding their constant value to the biases."""
     owner = below.nodes.owner()
-    reads = below.live().any(axis=0)
+    reads = np.asarray(below.live().any(axis=0))
     silent = [n for n in range(below.nodes.n_nodes) if not reads[owner == n].any()]
     if not silent:
         return layer
@@ -189,8 +193,11 @@ def keep_nodes(layer: Layer, keep: Any) -> Layer:
     nodes = layer.nodes
     subs = np.asarray([s for n in keep for s in nodes.members(int(n))])
     small = Nodes(
-        sub_scale=nodes.sub_scale[subs], sub_bias=nodes.sub_bias[subs], scale=nodes.scale[keep], bias=nodes.bias[keep],
+        sub_scale=nodes.sub_scale[subs],
+        sub_bias=nodes.sub_bias[subs],
+        scale=nodes.scale[keep],
+        bias=nodes.bias[keep],
         n_sum=int(sum(n < nodes.n_sum for n in keep)),
         arities=tuple(nodes.arities[n - nodes.n_sum] for n in keep if n >= nodes.n_sum),
     )
-    return eqx.tree_at(lambda l: l.nodes, select(layer, outputs=subs), small)
+    return updated(lambda l: l.nodes, select(layer, outputs=subs), small)

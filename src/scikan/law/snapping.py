@@ -17,6 +17,7 @@ import numpy as np
 
 from scikan.core.expr import (
     HALF,
+    MINUS_ONE,
     ONE,
     PI,
     ZERO,
@@ -131,7 +132,12 @@ def simplest_number(value: float, error: float) -> tuple[Expr, float] | None:
 
 
 def snap(
-    expr: Expr, columns: Mapping[str, Any], y: Any, weight: Any = None, readout: Readout = "linear"
+    expr: Expr,
+    columns: Mapping[str, Any],
+    y: Any,
+    weight: Any = None,
+    readout: Readout = "linear",
+    units_only: bool = False,
 ) -> Snapped:
     """Return the law with its constants refitted and, where the data support it, made simple numbers.
 
@@ -141,6 +147,8 @@ def snap(
         y: the target, `(N,)`.
         weight: weights of the squared residuals, `(N,)`.
         readout: as in `refit`.
+        units_only: snap to 0, 1 and -1 only: terms and factors that the data do not ask for go, all other
+            constants keep full precision.
 
     Returns:
         the law, simplified after every snap; its mean square; what was snapped, in order. A constant
@@ -161,6 +169,8 @@ def snap(
     while True:
         exact = current.mean_square < _EXACT**2 * variance
         offers = [o for o in _offers(constants(current.expr), exact, n_rows) if o[1] not in refused]
+        if units_only:
+            offers = [o for o in offers if o[2] in (ZERO, ONE, MINUS_ONE)]
         if not offers:
             final = refit(simplify(current.expr), columns, y, weight, readout)
             return Snapped(final.expr, final.mean_square, tuple(records))

@@ -20,8 +20,24 @@ N_REFINED = 14
 N_SIMPLE = 30
 
 _INNER = ("x^2", "x^3", "x^4", "1/x", "1/x^2", "sqrt", "exp", "log", "sin", "tanh", "abs", "gaussian", "x")
-_OUTER = ("x^2", "x^3", "1/x", "1/x^2", "sqrt", "1/sqrt(x)", "exp", "log", "sin", "tan", "tanh", "arctan",
-          "arcsin", "arctanh", "1/x^3", "cosh")
+_OUTER = (
+    "x^2",
+    "x^3",
+    "1/x",
+    "1/x^2",
+    "sqrt",
+    "1/sqrt(x)",
+    "exp",
+    "log",
+    "sin",
+    "tan",
+    "tanh",
+    "arctan",
+    "arcsin",
+    "arctanh",
+    "1/x^3",
+    "cosh",
+)
 
 
 @dataclass(frozen=True)
@@ -42,13 +58,15 @@ def fit_composites(x: Any, y: Any, floor: float) -> list[Composite]:
     size = max(float(np.abs(x).max()), 1e-300)
     with np.errstate(all="ignore"):
         problems = [*_chains(x / size, (y - mean) / spread), *_pairs(x / size, (y - mean) / spread)]
-        found = [_refined(form, f1, f2, start, x / size, (y - mean) / spread) for form, f1, f2, start in problems]
+        found = [
+            _refined(form, f1, f2, start, x / size, (y - mean) / spread) for form, f1, f2, start in problems
+        ]
     results = []
     for form, f1, f2, theta, misfit in found:
         if misfit < max(100.0 * floor, 1e-9):
             names = _names(form, f1, f2, theta, size, mean, spread)
             results.append(Composite(names, form, misfit, f1.complexity + f2.complexity))
-    return sorted(results, key=lambda c: (np.log10(max(c.misfit, floor)) + 0.7 * c.complexity))
+    return sorted(results, key=lambda c: np.log10(max(c.misfit, floor)) + 0.7 * c.complexity)
 
 
 Problem = tuple[str, Function, Function, Any]
@@ -84,8 +102,10 @@ def _worth_refining(found: list[tuple[float, Problem]]) -> list[Problem]:
     """Return the closest and the simplest: a true form with a rough constant misses more than a supple false one."""
     found.sort(key=lambda item: item[0])
     close = found[:N_REFINED]
-    simple = sorted((item for item in found[N_REFINED:] if item[0] < 0.1),
-                    key=lambda item: item[1][1].complexity + item[1][2].complexity)
+    simple = sorted(
+        (item for item in found[N_REFINED:] if item[0] < 0.1),
+        key=lambda item: item[1][1].complexity + item[1][2].complexity,
+    )
     return [problem for _, problem in (*close, *simple[:N_SIMPLE])]
 
 
@@ -110,7 +130,9 @@ def _pairs(x: Any, v: Any) -> list[Problem]:
     entries, columns = [], []
     for name in ("x", *(n for n in _OUTER if n != "cosh"), "x^4", "gaussian", "abs"):
         function = LIBRARY[name]
-        for a, b in ([(1.0, 0.0)] if "a" not in function.free else [(r, 0.0) for r in (0.5, 1, 2, 4, 7, -1, -3)]):
+        for a, b in (
+            [(1.0, 0.0)] if "a" not in function.free else [(r, 0.0) for r in (0.5, 1, 2, 4, 7, -1, -3)]
+        ):
             values = function.value(np, a * x[few] + b)
             if np.all(np.isfinite(values)) and np.ptp(values) > 1e-9:
                 entries.append((function, a, b))
@@ -144,8 +166,18 @@ class _TwoNames:
 
     def __init__(self, form: str, f1: Function, f2: Function, x: Any, v: Any) -> None:
         self.form, self.f1, self.f2, self.x, self.v = form, f1, f2, x, v
-        self.free = np.asarray(["a" in f1.free, True if form == "chain" or "b" in f1.free else False,
-                                "a" in f2.free or form == "chain", "b" in f2.free, True, form != "chain", True], float)
+        self.free = np.asarray(
+            [
+                "a" in f1.free,
+                True if form == "chain" or "b" in f1.free else False,
+                "a" in f2.free or form == "chain",
+                "b" in f2.free,
+                True,
+                form != "chain",
+                True,
+            ],
+            float,
+        )
         if form == "chain":
             self.free[2] = 1.0
 
@@ -164,8 +196,15 @@ class _TwoNames:
             return value, [c1 * slope1 * x, c1 * slope1, c2 * slope2 * x, c2 * slope2, inner, outer, one]
         factor = c1 * outer + c2
         value = inner * factor + d
-        return value, [factor * slope1 * x, factor * slope1, inner * c1 * slope2 * x, inner * c1 * slope2,
-                       inner * outer, inner, one]
+        return value, [
+            factor * slope1 * x,
+            factor * slope1,
+            inner * c1 * slope2 * x,
+            inner * c1 * slope2,
+            inner * outer,
+            inner,
+            one,
+        ]
 
     def cost(self, theta: Any) -> float:
         with np.errstate(all="ignore"):
@@ -180,19 +219,26 @@ class _TwoNames:
         return float(residual @ residual), jacobian.T @ residual, hessian
 
 
-def _refined(form: str, f1: Function, f2: Function, start: Any, x: Any, v: Any) -> tuple[str, Function, Function, Any, float]:
+def _refined(
+    form: str, f1: Function, f2: Function, start: Any, x: Any, v: Any
+) -> tuple[str, Function, Function, Any, float]:
     problem = _TwoNames(form, f1, f2, x, v)
     theta = np.concatenate([start, [1.0, 1.0, 0.0]])
     columns = problem.parts(theta)[1]
     used = [4, 6] if form == "chain" else [4, 5, 6]
-    linear = np.linalg.lstsq(np.stack([columns[n] for n in used], axis=1), v, rcond=None)[0] if all(
-        np.all(np.isfinite(columns[n])) for n in used) else np.zeros(len(used))
+    linear = (
+        np.linalg.lstsq(np.stack([columns[n] for n in used], axis=1), v, rcond=None)[0]
+        if all(np.all(np.isfinite(columns[n])) for n in used)
+        else np.zeros(len(used))
+    )
     theta[used] = linear
     result = levenberg_marquardt(problem, theta, 25, Damping(start=1e-3, gain=1e-3))
     return form, f1, f2, result.theta, result.cost
 
 
-def _names(form: str, f1: Function, f2: Function, theta: Any, size: float, mean: float, spread: float) -> tuple[Name, ...]:
+def _names(
+    form: str, f1: Function, f2: Function, theta: Any, size: float, mean: float, spread: float
+) -> tuple[Name, ...]:
     """Carry the constants back to the curve's own units."""
     a1, b1, a2, b2, c1, c2, d = (float(v) for v in theta)
     shift = d * spread + mean

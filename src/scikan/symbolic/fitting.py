@@ -61,7 +61,9 @@ def _screen(function: Function, u: Curves, v: Curves, origin: Any) -> Any:
     starts = np.broadcast_to(grid, (len(u), *grid.shape)).copy()
     if "b" in function.free:
         # The user's own origin is the likeliest centre of all: x itself, not x shifted.
-        own = np.stack([np.stack([s * np.ones_like(origin), -s * origin], axis=1) for s in (1.0, -1.0)], axis=1)
+        own = np.stack(
+            [np.stack([s * np.ones_like(origin), -s * origin], axis=1) for s in (1.0, -1.0)], axis=1
+        )
         starts = np.concatenate([own, starts], axis=1)
     elif "a" not in function.free:
         starts = np.stack([np.ones_like(origin), -origin], axis=1)[:, None, :]
@@ -70,7 +72,9 @@ def _screen(function: Function, u: Curves, v: Curves, origin: Any) -> Any:
     best = np.argsort(loss, axis=1)[:, :N_STARTS]
     chosen = np.take_along_axis(starts, best[:, :, None], axis=1)
     missing = N_STARTS - chosen.shape[1]
-    return np.concatenate([chosen, np.repeat(chosen[:, :1], missing, axis=1)], axis=1) if missing > 0 else chosen
+    return (
+        np.concatenate([chosen, np.repeat(chosen[:, :1], missing, axis=1)], axis=1) if missing > 0 else chosen
+    )
 
 
 def start_grid(function: Function) -> Float[np.ndarray, "starts 2"]:
@@ -85,9 +89,37 @@ def start_grid(function: Function) -> Float[np.ndarray, "starts 2"]:
         outside = 1.0 + np.asarray([0.0, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 9, 30])
         inside = np.linspace(-0.9, 0.9, 13)
         centres = np.concatenate([-outside, inside, outside])
-        return np.concatenate([np.stack([np.ones_like(centres), -centres], axis=1),
-                               np.stack([-np.ones_like(centres), centres], axis=1)])
-    scales = np.asarray([0.15, 0.3, 0.5, 0.7, 0.9, 1.0, 1.3, 1.7, 2.2, 2.8, 3.5, 4.3, 5.2, 6.3, 7.5, 9, 10.5, 12.5, 15, 18, 22])
+        return np.concatenate(
+            [
+                np.stack([np.ones_like(centres), -centres], axis=1),
+                np.stack([-np.ones_like(centres), centres], axis=1),
+            ]
+        )
+    scales = np.asarray(
+        [
+            0.15,
+            0.3,
+            0.5,
+            0.7,
+            0.9,
+            1.0,
+            1.3,
+            1.7,
+            2.2,
+            2.8,
+            3.5,
+            4.3,
+            5.2,
+            6.3,
+            7.5,
+            9,
+            10.5,
+            12.5,
+            15,
+            18,
+            22,
+        ]
+    )
     shifts = np.asarray([0.0, 0.4, 0.8, 1.2, 1.6, 2.0, -0.4, -0.8, -1.2, 2.4, 2.8])
     a, b = np.meshgrid(scales, shifts, indexing="ij")
     centred = np.stack([a.ravel(), (a * np.clip(b, -1.2, 1.2)).ravel()], axis=1)
@@ -118,14 +150,20 @@ def _refine(functions: tuple[Function, ...], u: Curves, v: Curves, starts: Any) 
     values = _values(functions, argument, derivative=False)
     c, d = _linear_part(np.where(np.isfinite(values), values, 0.0), v[:, None, None, :])
     theta = np.stack([starts[..., 0], starts[..., 1], c, d], axis=-1)
-    free = np.asarray([["a" in f.free, "b" in f.free, True, True] for f in functions], float)[None, :, None, :]
+    free = np.asarray([["a" in f.free, "b" in f.free, True, True] for f in functions], float)[
+        None, :, None, :
+    ]
     level = np.full(theta.shape[:-1], 1e-2)
     loss, residual, columns = _linearise(functions, theta, u, v, free)
     for _ in range(N_STEPS):
         hessian = np.einsum("...pn,...qn->...pq", columns, columns)
         gradient = np.einsum("...pn,...n->...p", columns, residual)
         diagonal = np.einsum("...pp->...p", hessian)
-        damping = level[..., None] * (diagonal + 1e-9 * diagonal.max(axis=-1, keepdims=True)) + (1.0 - free) + 1e-300
+        damping = (
+            level[..., None] * (diagonal + 1e-9 * diagonal.max(axis=-1, keepdims=True))
+            + (1.0 - free)
+            + 1e-300
+        )
         system = hessian + damping[..., None] * np.eye(4)
         sound = np.all(np.isfinite(system), axis=(-1, -2)) & np.all(np.isfinite(gradient), axis=-1)
         system = np.where(sound[..., None, None], system, np.eye(4))
@@ -146,7 +184,9 @@ def _refine(functions: tuple[Function, ...], u: Curves, v: Curves, starts: Any) 
     return chosen, misfit
 
 
-def _linearise(functions: tuple[Function, ...], theta: Any, u: Curves, v: Curves, free: Any) -> tuple[Any, Any, Any]:
+def _linearise(
+    functions: tuple[Function, ...], theta: Any, u: Curves, v: Curves, free: Any
+) -> tuple[Any, Any, Any]:
     """Return mean square misfit, scaled residuals and Jacobian columns of every start."""
     a, b, c, d = (theta[..., n, None] for n in range(4))
     points = u[:, None, None, :]
@@ -156,10 +196,16 @@ def _linearise(functions: tuple[Function, ...], theta: Any, u: Curves, v: Curves
     residual = c * values + d - v[:, None, None, :]
     root = np.sqrt(u.shape[1])
     loss = np.mean(residual**2, axis=-1)
-    columns = np.stack([slopes * points, slopes, values, np.ones_like(values)], axis=-2) * free[..., None] / root
+    columns = (
+        np.stack([slopes * points, slopes, values, np.ones_like(values)], axis=-2) * free[..., None] / root
+    )
     finite = np.isfinite(loss) & np.all(np.isfinite(columns), axis=(-1, -2))
     loss = np.where(finite, loss, np.inf)
-    return loss, np.where(finite[..., None], residual, 0.0) / root, np.where(finite[..., None, None], columns, 0.0)
+    return (
+        loss,
+        np.where(finite[..., None], residual, 0.0) / root,
+        np.where(finite[..., None, None], columns, 0.0),
+    )
 
 
 def _values(functions: tuple[Function, ...], argument: Any, derivative: bool) -> Any:
@@ -170,7 +216,9 @@ def _values(functions: tuple[Function, ...], argument: Any, derivative: bool) ->
     return np.stack(parts, axis=1)
 
 
-def _to_raw(functions: tuple[Function, ...], constants: Any, middle: Any, half: Any, mean: Any, spread: Any) -> Any:
+def _to_raw(
+    functions: tuple[Function, ...], constants: Any, middle: Any, half: Any, mean: Any, spread: Any
+) -> Any:
     """Carry (a, b, c, d) from unit coordinates to the curve's own, in the canonical form of each function."""
     a, b, c, d = (constants[..., n].copy() for n in range(4))
     raw_b = b - a * middle / half
@@ -180,7 +228,9 @@ def _to_raw(functions: tuple[Function, ...], constants: Any, middle: Any, half: 
         free = function.free
         if "a" not in free:
             raw = (raw_a[:, n], raw_b[:, n], raw_c[:, n], raw_d[:, n])
-            raw_a[:, n], raw_b[:, n], raw_c[:, n], raw_d[:, n] = _unit_slope(function, *raw, fixed_b="b" not in free)
+            raw_a[:, n], raw_b[:, n], raw_c[:, n], raw_d[:, n] = _unit_slope(
+                function, *raw, fixed_b="b" not in free
+            )
         elif "b" not in free:
             # exp(a u + b) = exp(b) exp(a u).
             raw_c[:, n] *= np.exp(np.clip(raw_b[:, n], -600, 600))
@@ -198,7 +248,9 @@ def _to_raw(functions: tuple[Function, ...], constants: Any, middle: Any, half: 
 _ODD = ("sin", "tan", "tanh", "arcsin", "arctan", "arctanh", "sinh")
 
 
-def _unit_slope(function: Function, a: Any, b: Any, c: Any, d: Any, fixed_b: bool) -> tuple[Any, Any, Any, Any]:
+def _unit_slope(
+    function: Function, a: Any, b: Any, c: Any, d: Any, fixed_b: bool
+) -> tuple[Any, Any, Any, Any]:
     """Bring |a| to 1 for functions whose scale c (or, for log, d) absorbs it."""
     size = np.abs(a)
     sign = np.where(a < 0, -1.0, 1.0)

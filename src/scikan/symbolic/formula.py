@@ -49,7 +49,9 @@ def _edge_expression(layer: Layer, i: int, j: int, x: Expr) -> Expr:
     symbols = layer.symbols
     assert symbols is not None
     function = symbols.functions[int(symbols.function[i, j])]
-    a, b, c, d = (float(v) for v in symbols.affine[i, j] * np.asarray([1, 1, symbols.mask[i, j], symbols.mask[i, j]]))
+    a, b, c, d = (
+        float(v) for v in symbols.affine[i, j] * np.asarray([1, 1, symbols.mask[i, j], symbols.mask[i, j]])
+    )
     return _affine(apply(function, _affine(x, a, b)), c, d)
 
 

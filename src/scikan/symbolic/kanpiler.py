@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from scikan.core import bspline
@@ -33,9 +32,10 @@ from scikan.core.expr import (
     symbols,
 )
 from scikan.core.functions import LIBRARY, power_function
-from scikan.core.kan import KAN
+from scikan.core.kan import KAN, WidthEntry
 from scikan.core.layer import Layer, new_layer
 from scikan.core.parser import apply, parse
+from scikan.core.trees import updated
 from scikan.edit.growth import IDENTITY, Name, set_names
 
 
@@ -93,8 +93,10 @@ def kanpiler(
     trees = [parse(e, names=list(variables)) if isinstance(e, str) else e for e in given]
     unknown = sorted({s for tree in trees for s in symbols(tree)} - set(variables))
     if unknown:
-        raise CompileError(f"The formula uses {unknown[0]!r}, which is none of the variables {list(variables)}.",
-                           fix="add it to the variables.")
+        raise CompileError(
+            f"The formula uses {unknown[0]!r}, which is none of the variables {list(variables)}.",
+            fix="add it to the variables.",
+        )
     graph = _Graph(tuple(variables))
     outputs = graph.outputs(trees)
     model = _network(graph, outputs, tuple(variables), targets, domain)
@@ -112,7 +114,10 @@ class _Graph:
     def outputs(self, trees: list[Expr]) -> list[int]:
         """Return one fresh node per formula: products only if all are, since sums stand first in a layer."""
         products = [isinstance(_stripped(tree)[1], Mul) for tree in trees]
-        return [self._new(self._product(tree) if all(products) else GraphNode([self._junction(tree)])) for tree in trees]
+        return [
+            self._new(self._product(tree) if all(products) else GraphNode([self._junction(tree)]))
+            for tree in trees
+        ]
 
     def node(self, tree: Expr) -> int:
         """Return the node that computes a subexpression."""
@@ -165,13 +170,18 @@ class _Graph:
         if isinstance(core, Pow) and is_numeric(core.exponent):
             p = core.exponent.value if isinstance(core.exponent, Number) else as_float(core.exponent)  # type: ignore[arg-type]
             a, inner, b = _affine(core.base)
-            return Wire(self.node(inner), Name(power_function(p if isinstance(p, Fraction) else float(p)), (a, b, 1.0, 0.0)))
+            return Wire(
+                self.node(inner),
+                Name(power_function(p if isinstance(p, Fraction) else float(p)), (a, b, 1.0, 0.0)),
+            )
         if isinstance(core, Pow):
             logarithm = apply(LIBRARY["log"], core.base)
             if is_numeric(core.base):
                 logarithm = Number(float(np.log(_value(core.base))))
             return self._wire(apply(LIBRARY["exp"], multiply([core.exponent, logarithm])))
-        raise CompileError(f"{core} cannot be written as an edge.", fix="write it with + - * / ** and library functions.")
+        raise CompileError(
+            f"{core} cannot be written as an edge.", fix="write it with + - * / ** and library functions."
+        )
 
 
 def _value(tree: Expr) -> float:
@@ -235,10 +245,13 @@ def _network(
         products = [n for n in here if n not in sums]
         layers.append(_layer(graph, places, sums, products, fresh))
         places = {n: p for p, n in enumerate((*sums, *products))}
-    width = [len(variables), *[(layer.nodes.n_sum, layer.nodes.arities) for layer in layers]]
+    width: list[WidthEntry] = [
+        len(variables),
+        *[(layer.nodes.n_sum, layer.nodes.arities) for layer in layers],
+    ]
     ends = (-1.0, 1.0) if domain is None else np.asarray(domain, float)
     frame = KAN(width, grid=GRID, names=variables, targets=targets, domain=ends)
-    return _laid_out(eqx.tree_at(lambda m: m.layers, frame, tuple(layers)))
+    return _laid_out(updated(lambda m: m.layers, frame, tuple(layers)))
 
 
 def _last_use(graph: _Graph, level: dict[int, int]) -> dict[int, int]:
@@ -251,7 +264,9 @@ def _last_use(graph: _Graph, level: dict[int, int]) -> dict[int, int]:
     return reach
 
 
-def _layer(graph: _Graph, places: dict[int, int], sums: list[int], products: list[int], fresh: dict[int, bool]) -> Layer:
+def _layer(
+    graph: _Graph, places: dict[int, int], sums: list[int], products: list[int], fresh: dict[int, bool]
+) -> Layer:
     arities = tuple(len(graph.nodes[n].factors) for n in products)
     knots = bspline.uniform_knots(-np.ones(len(places)), np.ones(len(places)), GRID, 3)
     layer = new_layer(knots, len(sums), arities, 3)
@@ -267,9 +282,9 @@ def _layer(graph: _Graph, places: dict[int, int], sums: list[int], products: lis
             names.update({(places[w.source], sub): w.name for w in junction.wires})
             bias[sub] = junction.bias
             sub += 1
-    layer = eqx.tree_at(lambda m: m.splines.mask, layer, np.zeros_like(layer.splines.mask))
+    layer = updated(lambda m: m.splines.mask, layer, np.zeros_like(layer.splines.mask))
     layer = set_names(layer, names) if names else layer
-    return eqx.tree_at(lambda m: (m.nodes.sub_bias, m.nodes.scale), layer, (bias, scale))
+    return updated(lambda m: (m.nodes.sub_bias, m.nodes.scale), layer, (bias, scale))
 
 
 def _laid_out(model: KAN) -> KAN:
@@ -280,11 +295,11 @@ def _laid_out(model: KAN) -> KAN:
         finite = values[np.all(np.isfinite(values), axis=1)]
         if len(finite) > 1:
             knots = bspline.sample_knots(finite, layer.splines.grid, layer.splines.k)
-            layer = eqx.tree_at(lambda m: m.splines.knots, layer, knots)
+            layer = updated(lambda m: m.splines.knots, layer, knots)
         layers.append(layer)
         with np.errstate(all="ignore"):
             values = layer(values)
-    laid: KAN = eqx.tree_at(lambda m: m.layers, model, tuple(layers))
+    laid: KAN = updated(lambda m: m.layers, model, tuple(layers))
     return laid
 
 
@@ -295,7 +310,10 @@ def _samples(domain: Any, count: int) -> Any:
 
 def _check(model: KAN, trees: list[Expr], variables: tuple[str, ...]) -> None:
     """Compare the network with its source; positive points are tried where the domain gives none that are defined."""
-    for x in (_samples(model.domain, N_CHECKS), _samples(np.broadcast_to([0.1, 2.0], model.domain.shape), N_CHECKS)):
+    for x in (
+        _samples(model.domain, N_CHECKS),
+        _samples(np.broadcast_to([0.1, 2.0], model.domain.shape), N_CHECKS),
+    ):
         columns = {name: x[:, j] for j, name in enumerate(variables)}
         with np.errstate(all="ignore"):
             wanted = np.stack([np.broadcast_to(evaluate(tree, columns), len(x)) for tree in trees], axis=1)
@@ -303,5 +321,8 @@ def _check(model: KAN, trees: list[Expr], variables: tuple[str, ...]) -> None:
         defined = np.isfinite(wanted) & np.isfinite(found)
         scale = np.abs(wanted[defined]).max(initial=1.0)
         if np.any(np.abs(found - wanted)[defined] > 1e-8 * scale):
-            raise CompileError(f"The network of {trees[0]} differs from the formula by "
-                               f"{np.abs(found - wanted)[defined].max():.2g}.", fix="please report this formula.")
+            raise CompileError(
+                f"The network of {trees[0]} differs from the formula by "
+                f"{np.abs(found - wanted)[defined].max():.2g}.",
+                fix="please report this formula.",
+            )

@@ -91,14 +91,21 @@ def rank_names(x: Any, y: Any, loss: float, library: Library = LIBRARY) -> list[
         with np.errstate(all="ignore"):
             part = affine[2] * function.value(np, affine[0] * x + affine[1])
         # The limit of a long name may be a short one (a wide gaussian is a parabola): huge terms that cancel.
-        degenerate = not np.all(np.isfinite(part)) or np.ptp(part) > 300 * extent or np.abs(part).max() > 3e3 * extent
+        degenerate = (
+            not np.all(np.isfinite(part)) or np.ptp(part) > 300 * extent or np.abs(part).max() > 3e3 * extent
+        )
         if misfit < 0.5 and not degenerate:
             a, b, c, d = (float(v) for v in affine)
             score = float(np.log10(max(misfit, floor))) + 0.7 * (function.complexity - 1)
-            found.append(Candidate((Name(function, (a, b, c, d)),), "single", misfit, function.complexity, score))
+            found.append(
+                Candidate((Name(function, (a, b, c, d)),), "single", misfit, function.complexity, score)
+            )
     found.sort(key=lambda c: c.score)
     if not any(c.misfit <= 30 * floor for c in found):
-        plain = sorted((c for c in found if c.complexity <= 2 and c.misfit < 0.05), key=lambda c: (c.complexity, c.misfit))
+        plain = sorted(
+            (c for c in found if c.complexity <= 2 and c.misfit < 0.05),
+            key=lambda c: (c.complexity, c.misfit),
+        )
         found = plain + [c for c in found if c not in plain]
     return _without_longer(found, floor)
 
@@ -109,7 +116,9 @@ def _without_longer(found: list[Candidate], floor: float) -> list[Candidate]:
     return [c for c in found if c.complexity <= enough][:MOST_CANDIDATES]
 
 
-def name_network(model: KAN, rows: JudgedRows, library: Library = LIBRARY, two_names: bool = True) -> list[NamedNet]:
+def name_network(
+    model: KAN, rows: JudgedRows, library: Library = LIBRARY, two_names: bool = True
+) -> list[NamedNet]:
     """Return nets with as many edges named as the judging rows allow, best first.
 
     Fully named nets come first; among them, and among the rest, shorter and better ones.
@@ -172,7 +181,12 @@ def _certainty(candidates: list[Candidate]) -> float:
 
 
 def _accepted(
-    state: NamedNet, at: EdgeAddress, candidates: list[Candidate], reference: float, rows: JudgedRows, budget: int
+    state: NamedNet,
+    at: EdgeAddress,
+    candidates: list[Candidate],
+    reference: float,
+    rows: JudgedRows,
+    budget: int,
 ) -> tuple[list[NamedNet], int]:
     """Try candidates on one edge; return up to BEAM nets that the judging rows accept, and the refits used."""
     children: list[NamedNet] = []
@@ -185,7 +199,9 @@ def _accepted(
         child = _refitted(candidate.put(state.model, at), rows, reference)
         loss = judged_loss(child, rows)
         if _holds(child, loss, before, reference, rows):
-            children.append(NamedNet(child, loss, state.complexity + candidate.complexity, spline_edges(child)))
+            children.append(
+                NamedNet(child, loss, state.complexity + candidate.complexity, spline_edges(child))
+            )
     return children, used
 
 
@@ -202,4 +218,4 @@ def _holds(child: KAN, loss: float, before: Any, reference: float, rows: JudgedR
     if reference < NOISY:
         return loss <= max(4.0 * float(np.mean(before)), FLOOR) and loss <= max(6.0 * reference, FLOOR)
     difference = squared_errors(child, rows) - before
-    return float(np.mean(difference)) <= 2.5 * float(np.std(difference)) / np.sqrt(len(difference))
+    return bool(np.mean(difference) <= 2.5 * float(np.std(difference)) / np.sqrt(len(difference)))

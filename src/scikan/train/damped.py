@@ -6,7 +6,7 @@ non-finite cost counts as a failed step, so domains of log or sqrt are walls, no
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import scipy.linalg
@@ -17,6 +17,7 @@ Vector = Float[np.ndarray, " parameters"]
 Matrix = Float[np.ndarray, "parameters parameters"]
 
 
+@runtime_checkable
 class LeastSquares(Protocol):
     """A sum of squares over a parameter vector."""
 

@@ -70,7 +70,9 @@ class Eliminated:
     loss: float
 
 
-def eliminate(model: KAN, rows: JudgedRows, floor: float, steps: tuple[int, int] = (6, 14), most: int = 60) -> list[Eliminated]:
+def eliminate(
+    model: KAN, rows: JudgedRows, floor: float, steps: tuple[int, int] = (6, 14), most: int = 60
+) -> list[Eliminated]:
     """Return the path of ever smaller nets, the given one first.
 
     Args:
@@ -105,7 +107,12 @@ def _by_score(model: KAN, rows: JudgedRows) -> list[tuple[int, int, int]]:
 
 
 def _without(
-    model: KAN, address: tuple[int, int, int], rows: JudgedRows, errors: Any, floor: float, steps: tuple[int, int]
+    model: KAN,
+    address: tuple[int, int, int],
+    rows: JudgedRows,
+    errors: Any,
+    floor: float,
+    steps: tuple[int, int],
 ) -> Eliminated | None:
     smaller = compact(remove_edges(model, [address], attribute_inputs(model, rows.fit_x)), drop_inputs=False)
     if smaller.n_edges == 0:
@@ -133,4 +140,4 @@ def accepts(before: Any, after: Any, floor: float) -> bool:
     if loss_before < NOISY:
         return loss_after <= 2.0 * loss_before
     difference = after - before
-    return float(np.mean(difference)) <= 2.0 * float(np.std(difference)) / np.sqrt(len(difference))
+    return bool(np.mean(difference) <= 2.0 * float(np.std(difference)) / np.sqrt(len(difference)))

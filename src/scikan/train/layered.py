@@ -8,13 +8,13 @@ scratchpad of one fit: it unpacks a KAN's arrays, moves them, and packs them int
 
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
 from scikan.core import bspline
 from scikan.core.kan import KAN
 from scikan.core.layer import Layer
+from scikan.core.trees import updated
 from scikan.train.parameters import free_affine
 
 
@@ -49,11 +49,15 @@ class LayerSpace:
                 (int(i), int(j), symbols.functions[int(symbols.function[i, j])])
                 for i, j in np.argwhere(np.asarray(symbols.mask) != 0)
             ]
-            self.free_constants = [tuple(int(n) for n in at) for at in np.argwhere(free_affine(layer, unlocked))]
+            places = np.argwhere(free_affine(layer, unlocked))
+            self.free_constants = [(int(i), int(j), int(n)) for i, j, n in places]
         self.has_base = self.base_function is not None
         self.width = self.coef.shape[1] + self.has_base
         self.n_parameters = (
-            len(self.free_edges) * self.width + len(self.free_constants) + len(self.sub_bias) + len(self.free_nodes)
+            len(self.free_edges) * self.width
+            + len(self.free_constants)
+            + len(self.sub_bias)
+            + len(self.free_nodes)
         )
         self.features: Any = None
         self.fixed_features: Any = None
@@ -85,7 +89,7 @@ class LayerSpace:
 
     def basis(self, x: Rows) -> np.ndarray:
         """Return the spline features of x."""
-        columns = bspline.features(x, self.knots, self.k)
+        columns = np.asarray(bspline.features(x, self.knots, self.k))
         if self.base_function is None:
             return columns
         return np.concatenate([columns, self.base_function.value(np, x)[:, :, None]], axis=2)
@@ -114,13 +118,15 @@ class LayerSpace:
         if self.on.any():
             columns = bspline.feature_slopes(self.x, self.knots, self.k)
             if self.base_function is not None:
-                columns = np.concatenate([columns, self.base_function.derivative(np, self.x)[:, :, None]], axis=2)
+                columns = np.concatenate(
+                    [columns, self.base_function.derivative(np, self.x)[:, :, None]], axis=2
+                )
             weights = self.weights() * self.on[:, None, :]
             slopes = np.stack([columns[:, i] @ weights[i] for i in range(len(weights))], axis=1)
         for (i, j, function), (u, _) in zip(self.named, self.arguments, strict=True):
             a, _, c, _ = self.affine[i, j]
             slopes[:, i, j] += a * c * function.derivative(np, u)
-        return slopes
+        return np.asarray(slopes)
 
     def sub_sensitivity(self, delta: Rows) -> Rows:
         """Carry d y / d node back to d y / d subnode: a factor of a product meets the product of the others."""
@@ -131,21 +137,29 @@ class LayerSpace:
                 for other in members:
                     if other != s:
                         through[:, s] *= self.subs[:, other]
-        return through
+        return np.asarray(through)
 
     def columns(self, delta: Rows, sub_delta: Rows, out: np.ndarray) -> None:
         """Write the Jacobian's columns of this layer into out (batch, n_parameters)."""
         z_delta = sub_delta * self.sub_scale
         place = 0
         for i, j in self.free_edges:
-            np.multiply(self.features[:, i], (z_delta[:, j] * self.on[i, j])[:, None], out=out[:, place : place + self.width])
+            np.multiply(
+                self.features[:, i],
+                (z_delta[:, j] * self.on[i, j])[:, None],
+                out=out[:, place : place + self.width],
+            )
             place += self.width
         at_edge = {(i, j): n for n, (i, j, _) in enumerate(self.named)}
         for i, j, constant in self.free_constants:
             _, _, function = self.named[at_edge[i, j]]
             u, value = self.arguments[at_edge[i, j]]
             a, _, c, _ = self.affine[i, j]
-            by = value if constant == 2 else c * function.derivative(np, u) * (self.x[:, i] if constant == 0 else 1.0)
+            by = (
+                value
+                if constant == 2
+                else c * function.derivative(np, u) * (self.x[:, i] if constant == 0 else 1.0)
+            )
             out[:, place] = z_delta[:, j] * by
             place += 1
         n_subs = len(self.sub_bias)
@@ -156,12 +170,16 @@ class LayerSpace:
         """Return the layer with this workspace's numbers, in its own dtype."""
         dtype = layer.splines.coef.dtype
         where: Any = lambda l: (
-            l.splines.knots, l.splines.coef, l.splines.base, l.nodes.sub_bias, l.nodes.bias,
+            l.splines.knots,
+            l.splines.coef,
+            l.splines.base,
+            l.nodes.sub_bias,
+            l.nodes.bias,
         )
         values = tuple(v.astype(dtype) for v in (self.knots, self.coef, self.base, self.sub_bias, self.bias))
-        layer = eqx.tree_at(where, layer, values)
+        layer = updated(where, layer, values)
         if layer.symbols is not None:
-            layer = eqx.tree_at(lambda l: l.symbols.affine, layer, self.affine.astype(dtype))
+            layer = updated(lambda l: l.symbols.affine, layer, self.affine.astype(dtype))
         return layer
 
 
@@ -223,5 +241,5 @@ class Workspace:
     def pack(self) -> KAN:
         """Return the KAN with this workspace's numbers."""
         layers = tuple(space.pack(layer) for space, layer in zip(self.layers, self.model.layers, strict=True))
-        packed: KAN = eqx.tree_at(lambda m: m.layers, self.model, layers)
+        packed: KAN = updated(lambda m: m.layers, self.model, layers)
         return packed

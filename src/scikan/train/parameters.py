@@ -7,19 +7,19 @@ nodes. Scales of nodes stay, since edges absorb them.
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
 from scikan.core.kan import KAN
 from scikan.core.layer import Layer
+from scikan.core.trees import updated
 
 
 def free_parameters(model: KAN) -> KAN:
     """Return a pytree shaped like the model whose leaves are 1.0 where a number is free and 0.0 where not."""
     layers = tuple(_free_in_layer(layer) for layer in model.layers)
     nothing = jax.tree_util.tree_map(lambda leaf: np.zeros(leaf.shape), model)
-    free: KAN = eqx.tree_at(lambda m: m.layers, nothing, layers)
+    free: KAN = updated(lambda m: m.layers, nothing, layers)
     return free
 
 
@@ -32,9 +32,9 @@ def _free_in_layer(layer: Layer) -> Any:
     base = on if splines.base_function is not None else np.zeros_like(on)
     coef = np.broadcast_to(on[:, None, :], splines.coef.shape).copy()
     where: Any = lambda l: (l.splines.coef, l.splines.base, l.nodes.sub_bias, l.nodes.bias)
-    free = eqx.tree_at(where, free, (coef, base, np.ones(nodes.n_subs), product))
+    free = updated(where, free, (coef, base, np.ones(nodes.n_subs), product))
     if layer.symbols is not None:
-        free = eqx.tree_at(lambda l: l.symbols.affine, free, free_affine(layer, unlocked))
+        free = updated(lambda l: l.symbols.affine, free, free_affine(layer, unlocked))
     return free
 
 
@@ -42,6 +42,8 @@ def free_affine(layer: Layer, unlocked: Any) -> Any:
     """Return (inputs, outputs, 4) of 0 and 1: the identifiable constants of every live named edge."""
     symbols = layer.symbols
     assert symbols is not None
-    table = np.asarray([["a" in f.free, "b" in f.free, "c" in f.free, False] for f in symbols.functions], float)
+    table = np.asarray(
+        [["a" in f.free, "b" in f.free, "c" in f.free, False] for f in symbols.functions], float
+    )
     on = (np.asarray(symbols.mask) != 0) * unlocked
     return table[np.asarray(symbols.function)] * on[:, :, None]

@@ -1,0 +1,129 @@
+"""The main job as a command: read, discover, print, write. Faces may print; everything below them may not."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from scikan.app.answer import check_folder, law_json, write_folder, write_json
+from scikan.app.cli import APPROXIMATION, INTERRUPTED, LAW, NONE
+from scikan.core.dataset import Dataset
+from scikan.core.printing import to_text
+from scikan.discovery.discover import Config, Discovery, discover
+from scikan.discovery.search import Proposal
+from scikan.files.table import read_table
+
+
+STATUS = {"law": LAW, "none": NONE, "approximation": APPROXIMATION}
+HEADLINE = {
+    "law": "[bold green]A law.[/]",
+    "approximation": "[bold yellow]An approximation.[/]",
+    "none": "[bold]No law found.[/]",
+}
+DIGITS = 6
+
+
+def run_table(
+    table: Path,
+    target: str,
+    options: dict[str, Any],
+    *,
+    out: Path | None,
+    overwrite: bool,
+    seed: int,
+    seconds: float,
+    hold_out: float,
+    thorough: bool,
+    quiet: bool,
+) -> int:
+    """Run the main job and return the exit status."""
+    console = Console(highlight=False, soft_wrap=True)
+    if out is not None:
+        check_folder(out, overwrite)
+    config = Config(seconds=seconds, hold_out=hold_out, key=seed, thorough=thorough)
+    data = read_table(table, target, test=0, key=seed, **options)
+    tell = _teller(console, quiet)
+    tell(f"{table.name}: {data.n_rows} rows, {data.targets[0]} from {', '.join(data.names)}")
+    for notice in data.notices:
+        tell(f"note: {notice}")
+    best: list[Proposal] = []
+    try:
+        found = discover(data, config, report=tell, keep=best.append)
+    except KeyboardInterrupt:
+        return _interrupted(console, data, best, out)
+    print_answer(console, found, data)
+    if out is not None:
+        write_folder(out, lambda folder: write_answer(folder, found, data, table))
+        console.print(f"written: {out}/", style="dim")
+    return STATUS[found.verdict]
+
+
+def _teller(console: Console, quiet: bool) -> Any:
+    def tell(line: str) -> None:
+        if not quiet:
+            console.print(escape(line), style="dim")
+
+    return tell
+
+
+def _interrupted(console: Console, data: Dataset, best: list[Proposal], out: Path | None) -> int:
+    """Show and write the best formula so far; there is no verdict on it."""
+    from scikan.app.answer import interrupted_json
+
+    if best:
+        console.print(
+            f"Interrupted. Best so far: {data.targets[0]} = {escape(to_text(best[-1].expression, DIGITS))}"
+        )
+    else:
+        console.print("Interrupted before a formula was found.")
+    if out is not None:
+        write_folder(out, lambda folder: write_json(folder / "law.json", interrupted_json(data, best)))
+    return INTERRUPTED
+
+
+def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
+    """Print the verdict, the formula, and four scores side by side."""
+    console.print()
+    console.print(f"{HEADLINE[found.verdict]} {escape(found.reason[0].upper() + found.reason[1:])}")
+    if found.law is not None:
+        console.print()
+        console.print(
+            f"    [bold]{escape(data.targets[0])} = {escape(to_text(found.law.expressions[0], DIGITS))}[/]"
+        )
+        for line in _constant_lines(found.front[0]):
+            console.print(escape(f"        {line}"), style="dim")
+    console.print()
+    unit = data.units.get(data.targets[0])
+    grid = Table(box=None, pad_edge=False, title=None, header_style="dim")
+    for heading, side in (("", "left"), ("R2", "right"), (f"RMSE{f' [{unit}]' if unit else ''}", "right")):
+        grid.add_column(heading.replace("[", r"\["), justify=side)  # type: ignore[arg-type]
+    for name, score in found.scores.items():
+        label = "no law (mean)" if name == "law" and found.law is None else name
+        grid.add_row(label, f"{score.r2:.6g}", f"{score.rmse:.4g}")
+    rows = found.evidence.rows
+    console.print(f"On {rows} rows that the search never saw ({found.protocol}):", style="dim")
+    console.print(grid)
+    if found.verdict == "none":
+        console.print()
+        console.print(
+            "What the table does show, attribution of each column in the best network (10 % to 90 %):",
+            style="dim",
+        )
+        for name, (middle, low, high) in sorted(found.features.items(), key=lambda item: -item[1][0]):
+            console.print(escape(f"    {name}: {middle:.2f} ({low:.2f} to {high:.2f})"))
+    console.print(f"{found.seconds:.1f} s", style="dim")
+
+
+def _constant_lines(proposal: Proposal) -> list[str]:
+    from scikan.core.expr import constants
+
+    lines = [f"{c.value:.{DIGITS}g} +- {c.error:.2g}" for c in constants(proposal.expression)]
+    lines += [f"{s.text}: fitted {s.fitted:.{DIGITS + 2}g} +- {s.error:.2g}" for s in proposal.snapped]
+    return lines
+
+
+def write_answer(folder: Path, found: Discovery, data: Dataset, table: Path) -> None:
+    """Write law.json, the models and the figures into an empty folder."""
+    write_json(folder / "law.json", law_json(found, data, table))
