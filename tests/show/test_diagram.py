@@ -163,6 +163,10 @@ def test_poles_are_cut_off_not_allowed_to_flatten_the_rest() -> None:
     (box,) = diagram(model, x=np.linspace(-1, 1, 200)[:, None]).boxes
     heights = [abs(y - box.middle[1]) for line in box.curve for _, y in line]
     assert len(box.curve) == 2 and np.median(heights) > 0.05 * box.size
+    # A narrow peak is no pole and is shown whole.
+    peak = name_edge(KAN([1, 1]), (0, 0, 0), Name(LIBRARY["gaussian"], (20.0, 0.0, 1.0, 0.0)))
+    (box,) = diagram(peak, x=np.linspace(-1, 1, 200)[:, None]).boxes
+    assert len(box.curve) == 1 and len(box.curve[0]) == 81
 
 
 def test_names_carry_units_and_what_the_feature_map_made() -> None:

@@ -324,13 +324,13 @@ def _box(model: KAN, mark: Mark, place: Place, scores: Scores, curves: tuple[np.
 
 def _inside(values: np.ndarray, place: Place) -> tuple[Polyline, ...]:
     """Return a curve fitted into its box; a pole is cut off rather than flatten all the rest."""
+    if place.size < 0.1:
+        # What nobody can see need not be in the file.
+        values = values[::8]
     finite = values[np.isfinite(values)]
     if not finite.size:
         return ()
-    low, high = float(finite.min()), float(finite.max())
-    fifth, rest = (float(q) for q in np.quantile(finite, [0.05, 0.95]))
-    if high - low > 4.0 * (rest - fifth) > 0.0:
-        low, high = max(low, fifth - (rest - fifth)), min(high, rest + (rest - fifth))
+    low, high = _limits(values, finite)
     span = high - low
     # Rounding noise of a constant is no shape.
     flat = span <= 1e-9 * max(abs(low), abs(high), 1e-300)
@@ -341,6 +341,20 @@ def _inside(values: np.ndarray, place: Place) -> tuple[Polyline, ...]:
     return tuple(
         tuple((float(x), float(place.middle[1] + side * y)) for x, y in run) for run in _runs(across, rise)
     )
+
+
+def _limits(values: np.ndarray, finite: np.ndarray) -> tuple[float, float]:
+    """Return the range to show: all of it, unless a step of the samples jumps a pole."""
+    low, high = float(finite.min()), float(finite.max())
+    tenth, rest = (float(q) for q in np.quantile(finite, [0.1, 0.9]))
+    spread = rest - tenth
+    with np.errstate(all="ignore"):
+        jumps = bool(
+            np.isinf(values).any() or np.nanmax(np.abs(np.diff(values)), initial=0.0) > 0.6 * (high - low)
+        )
+    if jumps and high - low > 4.0 * spread > 0.0:
+        return max(low, tenth - spread / 2), min(high, rest + spread / 2)
+    return low, high
 
 
 def _runs(across: np.ndarray, rise: np.ndarray) -> list[list[Point]]:

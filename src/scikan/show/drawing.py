@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from scikan.core.errors import SettingError
+from scikan.core.names import Number
 from scikan.show.diagram import COLOURS, Scene
 from scikan.show.layout import Point
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+
+Size = tuple[Number, Number]
 
 INK, FAINT = "#1a1a1a", "#8c8c8c"
 _MARGIN = 0.08
@@ -26,7 +29,7 @@ _STYLE: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def draw(scene: Scene, *, title: str | None = None, size: tuple[float, float] | None = None) -> "Figure":
+def draw(scene: Scene, *, title: str | None = None, size: Size | None = None) -> "Figure":
     """Return a scene as a figure, one inch of the scene an inch of paper unless a size is given."""
     from matplotlib.figure import Figure
 
@@ -137,12 +140,13 @@ def _frame(
     scene: Scene,
     texts: list[Any],
     title: str | None,
-    size: tuple[float, float] | None,
+    size: Size | None,
 ) -> None:
     """Let the canvas hold the scene and all its labels, whose size only the fonts know."""
     low, high = [-0.06, -0.06], [scene.width + 0.06, scene.height + 0.06]
     for box in _extents(figure, texts):
-        low, high = [min(low[0], box[0]), min(low[1], box[1])], [max(high[0], box[2]), max(high[1], box[3])]
+        low = [min(low[0], box[0]), min(low[1], box[1])]
+        high = [max(high[0], box[2]), max(high[1], box[3])]
     if title:
         written = axes.text((low[0] + high[0]) / 2, high[1] + 0.12, title, ha="center", va="bottom", fontsize=12,
                             color=INK, parse_math=False)  # fmt: skip
@@ -155,7 +159,8 @@ def _frame(
             raise SettingError(
                 f"A figure cannot be {size} inches large.", fix="give (width, height) above 0."
             )
-        scale = min(size[0] / width, size[1] / height)
+        # Hinted letters do not shrink quite as their size does.
+        scale = 0.98 * min(size[0] / width, size[1] / height)
         for text in axes.texts:
             text.set_fontsize(float(text.get_fontsize()) * min(1.0, scale))
         more = (size[0] / scale - width) / 2, (size[1] / scale - height) / 2

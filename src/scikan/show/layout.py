@@ -111,11 +111,14 @@ def _row(marks: Sequence[Mark]) -> _Row:
     """Return the first way of drawing that fits on the page, the most generous tried first."""
     details = max((len(m.labels) for m in marks), default=0)
     ways = [_Row(size, 1, detail) for detail in range(details + 1) for size in (BOX, 0.36)]
-    ways += [_Row(size, rows, details) for size, rows in ((0.36, 2), (0.28, 2), (0.26, 3), (0.25, 4))]
+    ways += [
+        _Row(size, rows, details) for size, rows in ((0.36, 2), (0.28, 2), (0.26, 3), (0.23, 4), (0.2, 5))
+    ]
     for way in ways:
         if _extent(marks, way) <= PAGE:
             return way
-    return _Row(max(0.05, ways[-1].size * PAGE / _extent(marks, ways[-1])), 4, details)
+    last = _Row(ways[-1].size, 8, details)
+    return _Row(last.size * min(1.0, PAGE / _extent(marks, last)), 8, details)
 
 
 def _extent(marks: Sequence[Mark], row: _Row) -> float:
@@ -125,7 +128,7 @@ def _extent(marks: Sequence[Mark], row: _Row) -> float:
 def _sides(mark: Mark, row: _Row) -> tuple[float, float]:
     """Return how far an edge reaches to the left and to the right of its middle."""
     label = _label(mark, row)
-    half = (IDENTITY if mark.plain else row.size * (1 + GAP / BOX)) / 2
+    half = min(IDENTITY if mark.plain else BOX + GAP, row.size * (1 + GAP / BOX)) / 2
     return half, half + (len(label) * LETTER + 0.06 if label else 0.0)
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError, ShapeError
 from scikan.core.kan import KAN
+from scikan.core.names import Number
 from scikan.core.printing import to_text
 from scikan.edit.attribution import Scores
 from scikan.show.diagram import diagram
-from scikan.show.drawing import FAINT, INK, draw, figure_style
+from scikan.show.drawing import FAINT, INK, Size, draw, figure_style
 
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def plot(
     *,
     scores: Scores | None = None,
     title: str | None = None,
-    size: tuple[float, float] | None = None,
+    size: Size | None = None,
 ) -> "Figure":
     """Return the diagram of a network; see `diagram` for what it shows.
 
@@ -113,7 +114,7 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
         )
     suffix = f" ({unit})" if unit else ""
     with figure_style():
-        figure, (upper, lower) = _axes(5.6, 5.6, heights=(3, 1.2))
+        figure, (upper, lower) = _axes(5.6, 5.6, heights=(3.0, 1.2))
         ends = [np.nanmin(truth), np.nanmax(truth)]
         upper.plot(ends, ends, color=FAINT, lw=1.0, zorder=1)
         lower.axhline(0.0, color=FAINT, lw=1.0, zorder=1)
@@ -137,7 +138,10 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
 
 
 def plot_front(front: Sequence[Any]) -> "Figure":
-    """Return formulas as numbered points, complexity against error; each item has `.expression`, `.relative` and `.bits`.
+    """Return formulas as numbered points, complexity against error, the formulas beside them.
+
+    Args:
+        front: items with `.expression`, `.relative` (the error) and `.bits` (the complexity).
 
     Raises:
         ShapeError: the front is empty.
@@ -173,7 +177,7 @@ def plot_front(front: Sequence[Any]) -> "Figure":
     return figure
 
 
-def plot_features(features: Mapping[str, tuple[float, float, float]]) -> "Figure":
+def plot_features(features: Mapping[str, tuple[Number, Number, Number]]) -> "Figure":
     """Return scores of columns as bars with their bands: (score, low, high) by name, largest on top.
 
     Raises:
@@ -224,7 +228,7 @@ def _undated(kind: str) -> dict[str, None]:
     return {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "ps": {}, "eps": {}}.get(kind, {})
 
 
-def _axes(width: float, height: float, heights: tuple[float, ...] = (1,)) -> "tuple[Figure, list[Axes]]":
+def _axes(width: float, height: float, heights: tuple[float, ...] = (1.0,)) -> "tuple[Figure, list[Axes]]":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
