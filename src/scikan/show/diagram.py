@@ -16,7 +16,7 @@ import numpy as np
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError, ShapeError
 from scikan.core.features import AbstractFeatureMap
-from scikan.core.kan import KAN, EdgeAddress
+from scikan.core.kan import KAN, Edge, EdgeAddress
 from scikan.core.layer import Layer
 from scikan.core.nodes import PI, Expr, Mul, Number, Symbol, add, is_numeric, multiply
 from scikan.core.parser import apply
@@ -144,23 +144,23 @@ def diagram(
     units = x.units if isinstance(x, Dataset) else {}
     ins = _names(in_names, input_labels(model, units), model.layers[0].n_inputs, "in_names")
     outs = _names(out_names, output_labels(model, units), model.n_outputs, "out_names")
-    marks = [_mark(model, at) for at in model.edges()]
+    edges = [model[at] for at in model.edges()]
+    marks = [_mark(model, edge) for edge in edges]
     needed = [NAME_LETTER * (max(map(len, names)) + 1.5) * len(names) for names in (ins, outs)]
     slanted = [n > PAGE for n in needed]
     layout = arrange(
         model, marks, max((n for n, s in zip(needed, slanted, strict=True) if not s), default=0.0)
     )
     curves = _curves(model, inputs)
-    boxes = tuple(_box(model, m, layout.edges[m.address], scores, curves[m.address[0]]) for m in marks)
+    boxes = tuple(_box(e, layout.edges[e.address], scores, curves[e.address[0]]) for e in edges)
     strokes = [s for box in boxes for s in _strokes(box, layout.edges[box.address])]
     glyphs = []
     for joint in layout.joints:
         opacity = _opacity(float(scores.nodes[joint.layer][joint.node]))
         glyphs.append(Glyph(joint.kind, joint.at, opacity))
         strokes.append(Stroke(joint.at, joint.to, "spline", opacity))
-    joined = {(l, i) for l, i, _ in model.edges()} | {
-        (l + 1, int(model.layers[l].nodes.owner()[j])) for l, _, j in model.edges()
-    }
+    owners = [layer.nodes.owner() for layer in model.layers]
+    joined = {(l, i) for l, i, _ in model.edges()} | {(l + 1, int(owners[l][j])) for l, _, j in model.edges()}
     dots = tuple(Dot(l, n, at, (l, n) in joined) for (l, n), at in layout.nodes.items())
     labels = [Label(b.label, (b.middle[0] + b.size / 2, b.middle[1]), "edge") for b in boxes if b.label]
     labels += [Label(name, layout.nodes[0, i], "input", slanted[0]) for i, name in enumerate(ins)]
@@ -249,8 +249,8 @@ def _opacity(score: float) -> float:
     return max(FAINTEST, math.tanh(CONTRAST * score)) if math.isfinite(score) else FAINTEST
 
 
-def _mark(model: KAN, address: EdgeAddress) -> Mark:
-    edge = model[address]
+def _mark(model: KAN, edge: Edge) -> Mark:
+    address = edge.address
     if edge.kind != "symbolic":
         return Mark(address, (), False)
     a, b, c, d = edge.constants
@@ -304,13 +304,12 @@ def _curves(model: KAN, inputs: np.ndarray) -> list[tuple[np.ndarray, np.ndarray
     return found
 
 
-def _box(model: KAN, mark: Mark, place: Place, scores: Scores, curves: tuple[np.ndarray, np.ndarray]) -> Box:
-    l, i, j = mark.address
-    edge = model[mark.address]
+def _box(edge: Edge, place: Place, scores: Scores, curves: tuple[np.ndarray, np.ndarray]) -> Box:
+    l, i, j = edge.address
     score = float(scores.edges[l][i, j])
     curve = _inside(curves[1][:, i, j], place) if place.size else ()
     return Box(
-        mark.address,
+        edge.address,
         edge.kind,
         edge.name,
         place.label,

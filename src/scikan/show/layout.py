@@ -170,12 +170,14 @@ class _Shelf:
         self.below, self.above, self.width, self.floor = below, above, width, floor
         self.counts = np.bincount([m.address[2] for m in marks], minlength=self.layer.n_subs)
         self.owner = self.layer.owner()
+        self.members = [self.layer.members(node) for node in range(self.layer.n_nodes)]
+        self.columns = [self._column(sub) for sub in range(self.layer.n_subs)]
         self.marks = _ordered(
-            marks, [below[m.address[1]] for m in marks], [self._column(m.address[2]) for m in marks]
+            marks, [below[m.address[1]] for m in marks], [self.columns[m.address[2]] for m in marks]
         )
         middles = self._middles()
         reach = [abs(x - below[m.address[1]]) for m, x in zip(self.marks, middles, strict=True)]
-        ahead = [abs(x - self._column(m.address[2])) for m, x in zip(self.marks, middles, strict=True)]
+        ahead = [abs(x - self.columns[m.address[2]]) for m, x in zip(self.marks, middles, strict=True)]
         self.middles = middles
         self.deck = floor + _rise(reach) + row.size / 2
         tall = (row.rows - 1) * 1.25 * row.size
@@ -196,20 +198,21 @@ class _Shelf:
     def _column(self, sub: int) -> float:
         """Return where a subnode stands from left to right."""
         node = int(self.owner[sub])
-        members = [s for s in self.layer.members(node) if self._sign_of_factor(s)]
+        members = [s for s in self.members[node] if self._sign_of_factor(s)]
         offset = FACTOR * (members.index(sub) - (len(members) - 1) / 2) if sub in members else 0.0
-        return self.above[node] + offset
+        # Nodes that are left out have no place, and no edge asks for it.
+        return self.above.get(node, 0.0) + offset
 
     def _end(self, sub: int) -> Point:
         node = int(self.owner[sub])
         if self._sign_of_factor(sub):
-            return self._column(sub), self.factors
+            return self.columns[sub], self.factors
         return self.above[node], self.signs if self._sign(node) else self.top
 
     def _middles(self) -> list[float]:
         if not self.marks:
             return []
-        wanted = [(self.below[m.address[1]] + self._column(m.address[2])) / 2 for m in self.marks]
+        wanted = [(self.below[m.address[1]] + self.columns[m.address[2]]) / 2 for m in self.marks]
         sides = np.array([_sides(m, self.row) for m in self.marks]) / self.row.rows
         apart = np.concatenate([[0.0], np.cumsum(sides[:-1, 1] + sides[1:, 0])])
         free = isotonic_regression(np.asarray(wanted) - apart).x
@@ -252,7 +255,7 @@ class _Shelf:
         for node, x in self.above.items():
             if sign := self._sign(node):
                 found.append(Joint(sign, self.l + 1, node, (x, self.signs), (x, self.top)))
-            for sub in self.layer.members(node):
+            for sub in self.members[node]:
                 if self._sign_of_factor(sub):
                     found.append(Joint("sum", self.l + 1, node, self._end(sub), (x, self.signs)))
         return found
