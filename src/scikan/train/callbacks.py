@@ -62,8 +62,12 @@ class Progress(AbstractCallback):
         from rich import progress
 
         self._bar = progress.Progress(
-            progress.TextColumn("fit"), progress.BarColumn(), progress.MofNCompleteColumn(),
-            progress.TextColumn("best {task.fields[loss]}"), progress.TimeRemainingColumn(), console=self._console,
+            progress.TextColumn("fit"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("best {task.fields[loss]}"),
+            progress.TimeRemainingColumn(),
+            console=self._console,
         )
         self._task = self._bar.add_task("fit", total=snapshot.total, loss="")
         self._bar.start()
@@ -87,7 +91,9 @@ class EarlyStopping(AbstractCallback):
 
     def __init__(self, patience: int, relative: float = 0.0) -> None:
         if patience < 1:
-            raise SettingError(f"EarlyStopping(patience={patience}) would stop at once.", fix="use patience >= 1")
+            raise SettingError(
+                f"EarlyStopping(patience={patience}) would stop at once.", fix="use patience >= 1"
+            )
         self._patience, self._relative = patience, relative
         self._best, self._since = np.inf, 0
 

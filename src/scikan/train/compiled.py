@@ -21,7 +21,9 @@ MAX_FAILURES = 3
 
 
 @eqx.filter_jit
-def start(model: Any, key: Any, free: Any, problem: Problem, optimiser: AbstractOptimiser, lift: bool) -> TrainState:
+def start(
+    model: Any, key: Any, free: Any, problem: Problem, optimiser: AbstractOptimiser, lift: bool
+) -> TrainState:
     """Return the state before the first look; `lift` maps over the members of an ensemble."""
 
     def one(model: Any, key: Any, free: Any) -> TrainState:
@@ -29,8 +31,17 @@ def start(model: Any, key: Any, free: Any, problem: Problem, optimiser: Abstract
         none = jnp.zeros((), jnp.int32)
         theta = vector(model)
         return TrainState(
-            model=model, optimiser=optimiser.init(model, problem), step=none, key=key, best=model,
-            best_value=infinite, since_best=none, failures=none, status=none, tried=theta, first=infinite,
+            model=model,
+            optimiser=optimiser.init(model, problem),
+            step=none,
+            key=key,
+            best=model,
+            best_value=infinite,
+            since_best=none,
+            failures=none,
+            status=none,
+            tried=theta,
+            first=infinite,
         )
 
     return (eqx.filter_vmap(one) if lift else one)(model, key, free)
@@ -55,15 +66,22 @@ def advance(
     """
 
     def one(state: TrainState, free: Any) -> tuple[TrainState, History]:
-        return _loop(state, updated(lambda p: p.free, problem, free),
-                     judge, optimiser, patience, n, size, batch)
+        return _loop(
+            state, updated(lambda p: p.free, problem, free), judge, optimiser, patience, n, size, batch
+        )
 
     return (eqx.filter_vmap(one) if lift else one)(state, free)
 
 
 def _loop(
-    state: TrainState, problem: Problem, judge: Problem | None, optimiser: AbstractOptimiser, patience: Any, n: Any,
-    size: int, batch: int | None,
+    state: TrainState,
+    problem: Problem,
+    judge: Problem | None,
+    optimiser: AbstractOptimiser,
+    patience: Any,
+    n: Any,
+    size: int,
+    batch: int | None,
 ) -> tuple[TrainState, History]:
     empty = jnp.full((size,), jnp.nan, problem.weight.dtype)
     arrays, static = eqx.partition(state, eqx.is_array)
@@ -78,8 +96,12 @@ def _loop(
         look = looking(state.optimiser.here)
         state, record = _one_step(state, problem, judge, optimiser, patience, batch)
         # A look does not count: its row is written over by the first step.
-        rows = History(*(old.at[done].set(new) for old, new in
-                         zip((rows.train, rows.penalty, rows.judged), record, strict=True)))
+        rows = History(
+            *(
+                old.at[done].set(new)
+                for old, new in zip((rows.train, rows.penalty, rows.judged), record, strict=True)
+            )
+        )
         return eqx.filter(state, eqx.is_array), rows, done + jnp.where(look, 0, 1)
 
     begin = (arrays, History(empty, empty, empty), jnp.zeros((), jnp.int32))
@@ -88,7 +110,11 @@ def _loop(
 
 
 def _one_step(
-    state: TrainState, problem: Problem, judge: Problem | None, optimiser: AbstractOptimiser, patience: Any,
+    state: TrainState,
+    problem: Problem,
+    judge: Problem | None,
+    optimiser: AbstractOptimiser,
+    patience: Any,
     batch: int | None,
 ) -> tuple[TrainState, tuple[Any, Any, Any]]:
     look = looking(state.optimiser.here)

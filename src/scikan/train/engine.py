@@ -7,7 +7,6 @@ that leave an engine hold the whole model (names, feature map, readout) in NumPy
 from abc import ABC, abstractmethod
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,8 +53,15 @@ class JaxEngine(AbstractEngine):
     """Steps inside `jit`; an ensemble is the same program under `vmap`."""
 
     def __init__(
-        self, model: Any, split: Split, optimiser: AbstractOptimiser, objective: AbstractObjective,
-        penalty: AbstractPenalty | None, batch: int | None, patience: int | None, chunk: int,
+        self,
+        model: Any,
+        split: Split,
+        optimiser: AbstractOptimiser,
+        objective: AbstractObjective,
+        penalty: AbstractPenalty | None,
+        batch: int | None,
+        patience: int | None,
+        chunk: int,
     ) -> None:
         self.lift = isinstance(model, Ensemble)
         self.kan: KAN = model.members if isinstance(model, Ensemble) else model
@@ -77,9 +83,13 @@ class JaxEngine(AbstractEngine):
         weight = np.zeros(size, self.one.dtype)
         weight[: len(rows)] = rows.weight / rows.weight.max()
         return Problem(
-            objective=self.objective, penalty=penalty, x=jnp.asarray(fill_up(x, size)),
-            y=jnp.asarray(fill_up(y, size)), weight=jnp.asarray(weight),
-            n_rows=jnp.asarray(len(rows), jnp.int32), free=None,
+            objective=self.objective,
+            penalty=penalty,
+            x=jnp.asarray(fill_up(x, size)),
+            y=jnp.asarray(fill_up(y, size)),
+            weight=jnp.asarray(weight),
+            n_rows=jnp.asarray(len(rows), jnp.int32),
+            free=None,
         )
 
     def _free(self) -> Any:
@@ -99,7 +109,9 @@ class JaxEngine(AbstractEngine):
     def _fresh(self, kan: KAN, key: Any) -> TrainState:
         bare = jax_leaves(self.objective.strip(kan))
         problem = updated(lambda p: p.free, self.problem, self._one_free())
-        return self._dress(compiled.start(bare, jnp.asarray(key), self.free, problem, self.optimiser, self.lift))
+        return self._dress(
+            compiled.start(bare, jnp.asarray(key), self.free, problem, self.optimiser, self.lift)
+        )
 
     def _one_free(self) -> Any:
         return self.free[0] if self.lift else self.free
@@ -111,8 +123,16 @@ class JaxEngine(AbstractEngine):
         where: Any = lambda s: (s.model, s.best)
         bare = updated(where, state, tuple(self.objective.strip(m) for m in where(state)))
         after, history = compiled.advance(
-            jax_leaves(bare), self.free, self.problem, self.judge, self.optimiser, self.patience,
-            jnp.asarray(n, jnp.int32), self.chunk, self.batch, self.lift,
+            jax_leaves(bare),
+            self.free,
+            self.problem,
+            self.judge,
+            self.optimiser,
+            self.patience,
+            jnp.asarray(n, jnp.int32),
+            self.chunk,
+            self.batch,
+            self.lift,
         )
         history = jax.tree_util.tree_map(lambda a: np.asarray(a)[..., :n], history)
         return self._judge_all_rows(self._dress(after)), history
@@ -121,8 +141,9 @@ class JaxEngine(AbstractEngine):
         """With minibatches and nothing to validate on, all training rows judge, between chunks."""
         if self.batch is None or self.judge is not None:
             return state
-        loss = np.asarray(compiled.mean_loss(
-            jax_leaves(self.objective.strip(state.model)), self.problem, self.lift))
+        loss = np.asarray(
+            compiled.mean_loss(jax_leaves(self.objective.strip(state.model)), self.problem, self.lift)
+        )
         better = loss < state.best_value
         where: Any = lambda s: (s.best, s.best_value, s.since_best)
         since = np.where(better, 0, state.since_best).astype(np.int32)
@@ -142,9 +163,18 @@ class JaxEngine(AbstractEngine):
         accepted = accepted if self.lift else accepted[0]
         better = accepted & (trial.best_value < state.best_value)
         where: Any = lambda s: (s.step, s.key, s.best, s.best_value, s.since_best, s.first)
-        trial = updated(where, trial, (
-            state.step, state.key, _choose(better, trial.best, state.best),
-            np.where(better, trial.best_value, state.best_value), state.since_best, state.first))
+        trial = updated(
+            where,
+            trial,
+            (
+                state.step,
+                state.key,
+                _choose(better, trial.best, state.best),
+                np.where(better, trial.best_value, state.best_value),
+                state.since_best,
+                state.first,
+            ),
+        )
         chosen: TrainState = _choose(accepted, trial, state)
         return chosen
 

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from scikan.core.errors import SettingError, TrainingError
@@ -28,7 +27,7 @@ from scikan.train.objective import AbstractObjective, Regression
 from scikan.train.optimiser import AbstractOptimiser
 from scikan.train.parameters import with_vector
 from scikan.train.penalty import AbstractPenalty
-from scikan.train.rows import Rows, Split, divide
+from scikan.train.rows import Split, divide
 from scikan.train.state import CONVERGED, NOT_FINITE, PATIENCE, RUNNING, History, TrainState
 
 
@@ -89,8 +88,10 @@ def fit(
     one = model[0] if isinstance(model, Ensemble) else model
     split = divide(one, data, validation, key)
     if batch is not None and batch > len(split.train):
-        raise SettingError(f"A minibatch of {batch} rows does not fit {len(split.train)} training rows.",
-                           fix="use batch=None for all rows")
+        raise SettingError(
+            f"A minibatch of {batch} rows does not fit {len(split.train)} training rows.",
+            fix="use batch=None for all rows",
+        )
     engine = _engine(model, split, optimiser, objective, penalty, batch, patience, chunk, resume)
     with _one_thread(engine):
         run = Run(engine, model, split, objective, grid, callbacks, chunk)
@@ -140,8 +141,14 @@ class Run:
             ends.append(following)
         after, history = self.engine.advance(state, min(ends) - step)
         done = int(np.max(after.step)) - step
-        test = None if self.split.test is None else self.engine.loss(self._as_model(after.model), self.split.test)
-        self.pieces.append(History(*(a[..., :done] for a in (history.train, history.penalty, history.judged))))
+        test = (
+            None
+            if self.split.test is None
+            else self.engine.loss(self._as_model(after.model), self.split.test)
+        )
+        self.pieces.append(
+            History(*(a[..., :done] for a in (history.train, history.penalty, history.judged)))
+        )
         self.tests.append(test)
         if done == 0:
             return after
@@ -152,16 +159,23 @@ class Run:
     def _unstick(self, state: TrainState) -> TrainState:
         """A run that converged on grids that no longer fit its values goes on from moved ones."""
         step = int(np.max(state.step))
-        if self.grid is None or running(state) or step >= self.grid.until or not np.any(state.status == CONVERGED):
+        if (
+            self.grid is None
+            or running(state)
+            or step >= self.grid.until
+            or not np.any(state.status == CONVERGED)
+        ):
             return state
         return self.engine.follow(state, self.grid)
 
     def _call(self, state: TrainState, last: int) -> None:
         piece = self.pieces[-1]
         metrics = {
-            "train": piece.train[..., -1], "penalty": piece.penalty[..., -1],
+            "train": piece.train[..., -1],
+            "penalty": piece.penalty[..., -1],
             "validation": piece.judged[..., -1] if self.split.validation is not None else np.nan,
-            "test": np.nan if self.tests[-1] is None else self.tests[-1], "best": state.best_value,
+            "test": np.nan if self.tests[-1] is None else self.tests[-1],
+            "best": state.best_value,
         }
         plain = {name: float(v) if np.ndim(v) == 0 else v for name, v in metrics.items()}
         get_model: Any = lambda: self._as_model(state.model)
@@ -190,7 +204,9 @@ class Run:
     def finish(self, state: TrainState, seconds: float) -> tuple[Any, FitLog]:
         """Return the best model and the log."""
         # Steps first, members last, as people index histories.
-        join: Any = lambda parts: np.concatenate([np.moveaxis(p, -1, 0) for p in parts]) if parts else np.zeros(0)
+        join: Any = lambda parts: (
+            np.concatenate([np.moveaxis(p, -1, 0) for p in parts]) if parts else np.zeros(0)
+        )
         train = join([p.train for p in self.pieces])
         test = np.full(train.shape, np.nan)
         ends = np.cumsum([p.train.shape[-1] for p in self.pieces])
@@ -200,10 +216,14 @@ class Run:
         judged = join([p.judged for p in self.pieces])
         reasons = self._reasons(state)
         log = FitLog(
-            train=train, test=test, penalty=join([p.penalty for p in self.pieces]),
+            train=train,
+            test=test,
+            penalty=join([p.penalty for p in self.pieces]),
             validation=judged if self.split.validation is not None else np.full(train.shape, np.nan),
             stop_reason=reasons if isinstance(self.model, Ensemble) else reasons[0],
-            seconds=seconds, steps=len(train), state=state,
+            seconds=seconds,
+            steps=len(train),
+            state=state,
         )
         return self._as_model(state.best), log
 
@@ -223,15 +243,24 @@ class Run:
 
 
 def _engine(
-    model: Model, split: Split, optimiser: AbstractOptimiser, objective: AbstractObjective,
-    penalty: AbstractPenalty | None, batch: int | None, patience: int | None, chunk: int, resume: TrainState | None,
+    model: Model,
+    split: Split,
+    optimiser: AbstractOptimiser,
+    objective: AbstractObjective,
+    penalty: AbstractPenalty | None,
+    batch: int | None,
+    patience: int | None,
+    chunk: int,
+    resume: TrainState | None,
 ) -> AbstractEngine:
     if isinstance(optimiser, LevenbergMarquardt) and optimiser.backend != "jax":
         obstacle = can_run(model, split.train, objective, penalty, batch)
         insists = optimiser.backend == "numpy"
         if insists and obstacle:
-            raise SettingError(f'LevenbergMarquardt(backend="numpy") cannot run this fit: {obstacle}.',
-                               fix='use backend="auto"')
+            raise SettingError(
+                f'LevenbergMarquardt(backend="numpy") cannot run this fit: {obstacle}.',
+                fix='use backend="auto"',
+            )
         if isinstance(model, KAN) and not obstacle:
             begun = resume is not None and isinstance(resume.optimiser, InstantState)
             if insists or begun or (resume is None and is_small(model, split.train)):
@@ -252,24 +281,41 @@ def _one_thread(engine: AbstractEngine) -> AbstractContextManager[Any]:
 def _resumed(state: TrainState, model: Model) -> TrainState:
     """Return a state to go on from: one that had used up its patience, or converged, may go on as well."""
     members = model.members if isinstance(model, Ensemble) else model
-    same = [a.splines.coef.shape for a in members.layers] == [b.splines.coef.shape for b in state.model.layers]
+    same = [a.splines.coef.shape for a in members.layers] == [
+        b.splines.coef.shape for b in state.model.layers
+    ]
     if not same:
-        raise SettingError("The state to resume belongs to a network of another shape.",
-                           fix="pass the model of the same fit: fit(model, ..., resume=log.state)")
+        raise SettingError(
+            "The state to resume belongs to a network of another shape.",
+            fix="pass the model of the same fit: fit(model, ..., resume=log.state)",
+        )
     status = np.where(state.status == NOT_FINITE, state.status, RUNNING).astype(np.int32)
     resumed: TrainState = updated(lambda s: (s.status, s.since_best), state, (status, 0 * state.since_best))
     return resumed if np.any(state.status != RUNNING) else state
 
 
 def _check_settings(
-    model: Any, optimiser: Any, objective: Any, steps: int, batch: int | None, patience: int | None, chunk: int, key: int
+    model: Any,
+    optimiser: Any,
+    objective: Any,
+    steps: int,
+    batch: int | None,
+    patience: int | None,
+    chunk: int,
+    key: int,
 ) -> None:
     if not isinstance(model, KAN | Ensemble):
-        raise SettingError(f"fit trains a KAN or an Ensemble, not {type(model).__name__}.", fix="fit(KAN([2, 5, 1]), data)")
+        raise SettingError(
+            f"fit trains a KAN or an Ensemble, not {type(model).__name__}.", fix="fit(KAN([2, 5, 1]), data)"
+        )
     if not isinstance(optimiser, AbstractOptimiser):
-        raise SettingError(f"{optimiser!r} is no optimiser.", fix="use LevenbergMarquardt(), LBFGS() or Adam()")
+        raise SettingError(
+            f"{optimiser!r} is no optimiser.", fix="use LevenbergMarquardt(), LBFGS() or Adam()"
+        )
     if not isinstance(objective, AbstractObjective):
-        raise SettingError(f"{objective!r} is no objective.", fix="use Regression(), Classification(n) or Residual(f)")
+        raise SettingError(
+            f"{objective!r} is no objective.", fix="use Regression(), Classification(n) or Residual(f)"
+        )
     for name, value in (("steps", steps), ("chunk", chunk), ("batch", batch), ("patience", patience)):
         if value is not None and (isinstance(value, float) or value < 1):
             raise SettingError(f"{name}={value} makes no sense.", fix=f"use an integer {name} >= 1")

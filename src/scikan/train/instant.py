@@ -19,8 +19,8 @@ from scikan.train.parameters import vector
 from scikan.train.penalty import AbstractPenalty, Sparsity
 from scikan.train.rows import Rows, Split
 from scikan.train.small import Regression
-from scikan.train.state import CONVERGED, NOT_FINITE, PATIENCE as OUT_OF_PATIENCE
-from scikan.train.state import RUNNING, History, TrainState
+from scikan.train.state import CONVERGED, NOT_FINITE, RUNNING, History, TrainState
+from scikan.train.state import PATIENCE as OUT_OF_PATIENCE
 
 
 MAX_PARAMETERS = 300
@@ -45,7 +45,9 @@ def smoothness_only(penalty: AbstractPenalty | None) -> bool:
     return all(float(v) == 0.0 for v in (penalty.l1, penalty.entropy, penalty.coefficient))
 
 
-def can_run(model: Any, rows: Rows, objective: AbstractObjective, penalty: AbstractPenalty | None, batch: Any) -> str:
+def can_run(
+    model: Any, rows: Rows, objective: AbstractObjective, penalty: AbstractPenalty | None, batch: Any
+) -> str:
     """Return why a fit cannot run in NumPy, empty if it can."""
     if not isinstance(model, KAN):
         return "it trains one network at a time"
@@ -68,15 +70,23 @@ class InstantEngine(AbstractEngine):
     """Steps of accepted Levenberg-Marquardt on the layered Jacobian."""
 
     def __init__(
-        self, model: KAN, split: Split, optimiser: LevenbergMarquardt, objective: AbstractObjective,
-        penalty: AbstractPenalty | None, patience: int | None,
+        self,
+        model: KAN,
+        split: Split,
+        optimiser: LevenbergMarquardt,
+        objective: AbstractObjective,
+        penalty: AbstractPenalty | None,
+        patience: int | None,
     ) -> None:
         self.objective = objective
         self.split = split
         self.x, self.y = objective.rows(model, split.train.x, split.train.y)
         self.judge = None
         if split.validation is not None:
-            self.judge = (*objective.rows(model, split.validation.x, split.validation.y), split.validation.weight)
+            self.judge = (
+                *objective.rows(model, split.validation.x, split.validation.y),
+                split.validation.weight,
+            )
         self.rule = Damping(start=float(optimiser.damping), down=LOWER, up=RAISE)
         self.tolerance = float(optimiser.tolerance)
         self.bend = float(optimiser.bend)
@@ -107,10 +117,16 @@ class InstantEngine(AbstractEngine):
         finite = np.isfinite(total)
         none = np.asarray(0, np.int32)
         return TrainState(
-            model=model, optimiser=self._inner(self.rule.start, 0, total), step=none,
-            key=np.asarray([0, key], np.uint32), best=model,
-            best_value=np.asarray(judged if np.isfinite(judged) else np.inf), since_best=none, failures=none,
-            status=np.asarray(RUNNING if finite else NOT_FINITE, np.int32), tried=np.asarray(vector(model)),
+            model=model,
+            optimiser=self._inner(self.rule.start, 0, total),
+            step=none,
+            key=np.asarray([0, key], np.uint32),
+            best=model,
+            best_value=np.asarray(judged if np.isfinite(judged) else np.inf),
+            since_best=none,
+            failures=none,
+            status=np.asarray(RUNNING if finite else NOT_FINITE, np.int32),
+            tried=np.asarray(vector(model)),
             first=np.asarray(total),
         )
 
@@ -143,11 +159,17 @@ class InstantEngine(AbstractEngine):
         after = space.pack()
         space.write(best)
         whole = TrainState(
-            model=after, optimiser=self._inner(damping, slow, total),
-            step=np.asarray(int(state.step) + done, np.int32), key=state.key,
-            best=space.pack() if improved else state.best, best_value=np.asarray(best_value),
-            since_best=np.asarray(since, np.int32), failures=state.failures,
-            status=np.asarray(status, np.int32), tried=np.asarray(vector(after)), first=state.first,
+            model=after,
+            optimiser=self._inner(damping, slow, total),
+            step=np.asarray(int(state.step) + done, np.int32),
+            key=state.key,
+            best=space.pack() if improved else state.best,
+            best_value=np.asarray(best_value),
+            since_best=np.asarray(since, np.int32),
+            failures=state.failures,
+            status=np.asarray(status, np.int32),
+            tried=np.asarray(vector(after)),
+            first=state.first,
         )
         return whole, History(*rows)
 
@@ -169,9 +191,17 @@ class InstantEngine(AbstractEngine):
             return state
         better = float(trial.best_value) < float(state.best_value)
         where: Any = lambda s: (s.model, s.optimiser, s.status, s.best, s.best_value)
-        accepted: TrainState = updated(where, state, (
-            moved, trial.optimiser, trial.status,
-            moved if better else state.best, trial.best_value if better else state.best_value))
+        accepted: TrainState = updated(
+            where,
+            state,
+            (
+                moved,
+                trial.optimiser,
+                trial.status,
+                moved if better else state.best,
+                trial.best_value if better else state.best_value,
+            ),
+        )
         return accepted
 
     def loss(self, model: KAN, rows: Rows) -> Any:

@@ -107,8 +107,13 @@ class LBFGS(AbstractOptimiser):
         steepest = -state.here.gradient
         norm = jnp.abs(steepest).sum()
         restart = LBFGSState(
-            state.here, jnp.zeros_like(state.steps), jnp.zeros_like(state.turns), steepest,
-            jnp.minimum(1.0, 1.0 / jnp.where(norm > 0, norm, 1.0)), jnp.zeros_like(failures), state.slow,
+            state.here,
+            jnp.zeros_like(state.steps),
+            jnp.zeros_like(state.turns),
+            steepest,
+            jnp.minimum(1.0, 1.0 / jnp.where(norm > 0, norm, 1.0)),
+            jnp.zeros_like(failures),
+            state.slow,
         )
         where: Any = lambda s: (s.length, s.failures)
         again = updated(where, state, (shorter, failures))

@@ -7,6 +7,7 @@ nodes. Scales of nodes stay, since edges absorb them.
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -68,7 +69,7 @@ def with_vector(model: KAN, values: Any) -> KAN:
         for old in _trainable(layer):
             parts.append(values[start : start + old.size].reshape(old.shape))
             start += old.size
-        layers.append(updated(_trainable, layer, tuple(parts)))
+        layers.append(eqx.tree_at(_trainable, layer, tuple(parts)))
     moved: KAN = updated(lambda m: m.layers, model, tuple(layers))
     return moved
 

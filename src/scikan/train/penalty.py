@@ -37,11 +37,15 @@ class AbstractPenalty(eqx.Module):
     """A number added to the loss that depends on the model and its inner values."""
 
     @abstractmethod
-    def __call__(self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]) -> Any:
+    def __call__(
+        self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]
+    ) -> Any:
         """Return the penalty, a scalar, for network-side inputs and row weights."""
 
     @abstractmethod
-    def curvature(self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]) -> Any:
+    def curvature(
+        self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]
+    ) -> Any:
         """Return a positive semidefinite (parameters, parameters) matrix to add to a Gauss-Newton matrix."""
 
 
@@ -65,7 +69,9 @@ class Sparsity(AbstractPenalty):
     coefficient: Setting = setting(0.0)
     metric: Literal["spread", "edge", "attribution"] = eqx.field(static=True, default="spread")
 
-    def __call__(self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]) -> Any:
+    def __call__(
+        self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]
+    ) -> Any:
         total: Any = jnp.zeros((), inputs.dtype)
         for layer, values in zip(model.layers, self._measure(model, inputs, weight), strict=True):
             total = total + self.l1 * values.sum()
@@ -91,7 +97,9 @@ class Sparsity(AbstractPenalty):
         shares = [spread / _safe(total) for spread, (_, total) in zip(measured, rest, strict=True)]
         return _attributed(model, shares)
 
-    def curvature(self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]) -> Any:
+    def curvature(
+        self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]
+    ) -> Any:
         r"""Return the quadratic majoriser of the L1 term, and the exact form of the smoothness.
 
         $\sqrt{w^T C w} \le w^T C w / 2 E + E / 2$ with $E$ the present spread (reweighted least squares). The
@@ -103,16 +111,27 @@ class Sparsity(AbstractPenalty):
             coef = layer.splines.coef
             n_inputs, n_basis, n_outputs = coef.shape
             spread, covariance = edge_spreads(layer, values, weight)
-            block = 2.0 * self.smooth * bending_form(n_basis, coef.dtype)[None, :, :, None] * _on(layer)[:, None, None, :]
+            block = (
+                2.0
+                * self.smooth
+                * bending_form(n_basis, coef.dtype)[None, :, :, None]
+                * _on(layer)[:, None, None, :]
+            )
             if covariance is not None and self.metric != "attribution":
                 scale = _input_scale(values, weight)[:, None] if self.metric == "spread" else 1.0
                 floor = 1e-4 * spread.max() + float(np.finfo(coef.dtype).tiny) ** 0.5
                 factor = self.l1 / (scale * jnp.maximum(spread, floor)) * _on(layer)
                 block = block + covariance[:, :n_basis, :n_basis, None] * factor[:, None, None, :]
             size = jnp.abs(coef)
-            pull = self.coefficient / (n_outputs * (size + 1e-4 * size.max() + float(np.finfo(coef.dtype).tiny) ** 0.5))
-            dense = jnp.einsum("igho,ij,ok->igojhk", block, jnp.eye(n_inputs, dtype=coef.dtype),
-                               jnp.eye(n_outputs, dtype=coef.dtype)).reshape(coef.size, coef.size)
+            pull = self.coefficient / (
+                n_outputs * (size + 1e-4 * size.max() + float(np.finfo(coef.dtype).tiny) ** 0.5)
+            )
+            dense = jnp.einsum(
+                "igho,ij,ok->igojhk",
+                block,
+                jnp.eye(n_inputs, dtype=coef.dtype),
+                jnp.eye(n_outputs, dtype=coef.dtype),
+            ).reshape(coef.size, coef.size)
             dense = dense + jnp.diag((pull * _on(layer)[:, None, :]).reshape(-1))
             form = form.at[place, place].set(self.strength * dense)
             values = layer(values)

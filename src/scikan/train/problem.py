@@ -108,7 +108,9 @@ class Problem(eqx.Module):
             x, y, w = rows
             outputs, jacobian = self.rows(model, x, y)
             slopes = self.objective.slopes(outputs, y)
-            root = (self.objective.whiten(outputs, jacobian) * jnp.sqrt(w)[:, None, None]).reshape(-1, theta.size)
+            root = (self.objective.whiten(outputs, jacobian) * jnp.sqrt(w)[:, None, None]).reshape(
+                -1, theta.size
+            )
             pulled = (slopes * w[:, None]).reshape(-1) @ jacobian.reshape(-1, theta.size)
             return self.objective.costs(outputs, y) @ w, pulled, root.T @ root
 
@@ -128,8 +130,10 @@ class Problem(eqx.Module):
         if size == n_rows:
             return block(rows)
         blocks = jax.tree_util.tree_map(lambda a: a.reshape(n_rows // size, size, *a.shape[1:]), rows)
-        first = jax.tree_util.tree_map(lambda s: jnp.zeros(s.shape, s.dtype),
-                                       jax.eval_shape(block, jax.tree_util.tree_map(lambda a: a[0], blocks)))
+        first = jax.tree_util.tree_map(
+            lambda s: jnp.zeros(s.shape, s.dtype),
+            jax.eval_shape(block, jax.tree_util.tree_map(lambda a: a[0], blocks)),
+        )
         add = lambda carry, rows: (jax.tree_util.tree_map(jnp.add, carry, block(rows)), None)
         return jax.lax.scan(add, first, blocks)[0]
 
@@ -138,5 +142,7 @@ class Problem(eqx.Module):
         for layer, place in zip(model.layers, coefficient_places(model), strict=True):
             n_inputs, n_basis, n_outputs = layer.splines.coef.shape
             outer = jnp.kron(bending_form(n_basis, form.dtype), jnp.eye(n_outputs, dtype=form.dtype))
-            form = form.at[place, place].set(2.0 * bend * jnp.kron(jnp.eye(n_inputs, dtype=form.dtype), outer))
+            form = form.at[place, place].set(
+                2.0 * bend * jnp.kron(jnp.eye(n_inputs, dtype=form.dtype), outer)
+            )
         return form

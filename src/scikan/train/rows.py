@@ -92,7 +92,13 @@ def _divide_rows(n: int, validation: Any, key: int, groups: Any) -> tuple[Any, A
     if isinstance(validation, int | float | np.floating | np.integer):
         return split_rows(n, float(validation), key, groups)
     judge = np.asarray(validation)
-    if judge.ndim != 1 or judge.dtype.kind not in "iu" or judge.size == 0 or judge.min() < 0 or judge.max() >= n:
+    if (
+        judge.ndim != 1
+        or judge.dtype.kind not in "iu"
+        or judge.size == 0
+        or judge.min() < 0
+        or judge.max() >= n
+    ):
         raise SettingError(
             f"validation must be a share or indices among the {n} training rows.", fix="use validation=0.2"
         )

@@ -3,8 +3,8 @@
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Float, Int, UInt
 import numpy as np
+from jaxtyping import Array, Float, Int, UInt
 
 
 RUNNING, CONVERGED, PATIENCE, NOT_FINITE = 0, 1, 2, 3
