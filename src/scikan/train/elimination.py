@@ -16,7 +16,7 @@ from scikan.edit.surgery import compact, remove_edges
 from scikan.train.small import fit_small
 
 
-Rows = Float[np.ndarray, "batch columns"]
+Rows = Float[np.ndarray, "_ _"]
 
 NOISY = 2.5e-5
 """Mean square error (of targets with unit variance) above which a loss counts as noise-limited."""

@@ -83,7 +83,7 @@ def fit(
         >>> model, log = fit(KAN([2, (0, 1), 1]), data, steps=20)
     """
     began = time.perf_counter()
-    _check_settings(model, optimiser, objective, steps, batch, patience, chunk, key)
+    _check_settings(model, optimiser, objective, penalty, steps, batch, patience, chunk, key)
     model = numpy_leaves(model)
     one = model[0] if isinstance(model, Ensemble) else model
     split = divide(one, data, validation, key)
@@ -298,10 +298,11 @@ def _check_settings(
     model: Any,
     optimiser: Any,
     objective: Any,
-    steps: int,
-    batch: int | None,
-    patience: int | None,
-    chunk: int,
+    penalty: Any,
+    steps: Any,
+    batch: Any,
+    patience: Any,
+    chunk: Any,
     key: int,
 ) -> None:
     if not isinstance(model, KAN | Ensemble):
@@ -316,8 +317,10 @@ def _check_settings(
         raise SettingError(
             f"{objective!r} is no objective.", fix="use Regression(), Classification(n) or Residual(f)"
         )
+    if penalty is not None and not isinstance(penalty, AbstractPenalty):
+        raise SettingError(f"{penalty!r} is no penalty.", fix="use Sparsity(1e-3)")
     for name, value in (("steps", steps), ("chunk", chunk), ("batch", batch), ("patience", patience)):
-        if value is not None and (isinstance(value, float) or value < 1):
+        if value is not None and (not isinstance(value, int | np.integer) or value < 1):
             raise SettingError(f"{name}={value} makes no sense.", fix=f"use an integer {name} >= 1")
     if key < 0:
         raise SettingError(f"key={key} is no seed.", fix="use an integer from 0 on")

@@ -75,7 +75,9 @@ class LevenbergMarquardt(AbstractOptimiser):
         factor = factors[jnp.minimum(state.failures, len(RAISE) - 1)]
         # A wall deserves more respect than a hill.
         raised = jnp.maximum(state.damping, 1e-12) * jnp.where(finite, factor, 100.0)
-        lowered = jnp.where(look, state.damping, jnp.maximum(state.damping / LOWER, 1e-14))
+        # Lowered at once after a failure, it would fail again: every second evaluation would be wasted.
+        smooth_going = ~look & (state.failures == 0)
+        lowered = jnp.where(smooth_going, jnp.maximum(state.damping / LOWER, 1e-14), state.damping)
         after = MarquardtState(
             choose(accepted, there, here),
             jnp.where(accepted, lowered, raised),

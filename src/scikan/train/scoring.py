@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 
-Rows = Float[np.ndarray, "rows columns"]
+Rows = Float[np.ndarray, "_ _"]
 
 
 @dataclass(frozen=True)
