@@ -7,7 +7,7 @@ evaluated by NumPy, on JAX arrays by JAX.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
 import equinox as eqx
@@ -228,6 +228,16 @@ class KAN(eqx.Module):
         for layer in self.layers:
             inputs = layer(inputs)
         return inputs
+
+    def with_names(self, names: Sequence[str], targets: Sequence[str]) -> "KAN":
+        """Return the model with other names for its columns and outputs."""
+        # Names are static, out of reach of `tree_at`; the arrays are shared, not copied.
+        renamed = object.__new__(type(self))
+        for field in fields(self):
+            object.__setattr__(renamed, field.name, getattr(self, field.name))
+        object.__setattr__(renamed, "names", tuple(names))
+        object.__setattr__(renamed, "targets", tuple(targets))
+        return renamed
 
     def trace(self, x: Any) -> Trace:
         """Return all inner values on a batch of raw columns."""

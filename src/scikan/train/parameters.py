@@ -7,11 +7,13 @@ nodes. Scales of nodes stay, since edges absorb them.
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
 from scikan.core.kan import KAN
 from scikan.core.layer import Layer
+from scikan.core.precision import namespace
 from scikan.core.trees import updated
 
 
@@ -47,3 +49,47 @@ def free_affine(layer: Layer, unlocked: Any) -> Any:
     )
     on = (np.asarray(symbols.mask) != 0) * unlocked
     return table[np.asarray(symbols.function)] * on[:, :, None]
+
+
+def vector(model: KAN) -> Any:
+    """Return the numbers that training may move, free or not, as one vector (parameters,).
+
+    Layer after layer: coefficients, base weights if there is a base function, constants of named edges if
+    there are any, biases of subnodes, biases of nodes if there are products. Optimisers see this vector only.
+    """
+    parts = [part for layer in model.layers for part in _trainable(layer)]
+    return namespace(*parts).concatenate([part.reshape(-1) for part in parts])
+
+
+def with_vector(model: KAN, values: Any) -> KAN:
+    """Return the model with the numbers of `vector(model)` replaced."""
+    layers, start = [], 0
+    for layer in model.layers:
+        parts = []
+        for old in _trainable(layer):
+            parts.append(values[start : start + old.size].reshape(old.shape))
+            start += old.size
+        layers.append(eqx.tree_at(_trainable, layer, tuple(parts)))
+    moved: KAN = updated(lambda m: m.layers, model, tuple(layers))
+    return moved
+
+
+def coefficient_places(model: KAN) -> tuple[slice, ...]:
+    """Return where each layer's coefficients, (inputs, basis, outputs) in C order, stand in the vector."""
+    places, start = [], 0
+    for layer in model.layers:
+        places.append(slice(start, start + layer.splines.coef.size))
+        start += sum(part.size for part in _trainable(layer))
+    return tuple(places)
+
+
+def _trainable(layer: Any) -> tuple[Any, ...]:
+    parts = [layer.splines.coef]
+    if layer.splines.base_function is not None:
+        parts.append(layer.splines.base)
+    if layer.symbols is not None:
+        parts.append(layer.symbols.affine)
+    parts.append(layer.nodes.sub_bias)
+    if layer.nodes.arities:
+        parts.append(layer.nodes.bias)
+    return tuple(parts)
