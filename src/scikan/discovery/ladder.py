@@ -18,13 +18,10 @@ from scikan.core.kan import KAN, WidthEntry
 from scikan.core.trees import updated
 from scikan.edit.grid import refine
 from scikan.edit.growth import collapse
-from scikan.symbolic.naming import NamedNet, name_network, to_rounding
+from scikan.symbolic.naming import EXACT, NamedNet, name_network, to_rounding
 from scikan.train.elimination import NOISY, JudgedRows, eliminate, judged_loss, squared_errors
 from scikan.train.small import SmallFit, fit_small
 
-
-EXACT = 1e-20
-"""Mean square error (targets of unit variance) of a net that fits to rounding."""
 
 FIRST_GRID = 5
 SHARP_GRIDS = (10, 20)

@@ -8,13 +8,15 @@ are fitted again, and a snap that costs the residuals more than eight bits is ta
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from scikan.core.dataset import Dataset
+from scikan.core.errors import ColumnError
 from scikan.core.expr import (
     HALF,
     MINUS_ONE,
@@ -30,6 +32,7 @@ from scikan.core.expr import (
     power,
     with_constants,
 )
+from scikan.law.record import Law
 from scikan.law.refitting import ERROR_FLOOR, Readout, Refit, loss_bits, refit, target_variance
 from scikan.law.scaling import unit_form
 from scikan.law.simplify import simplify
@@ -203,3 +206,24 @@ def _offers(found: tuple[Constant, ...], exact: bool, n_rows: int) -> list[tuple
         if simple is not None and simple[1] + MARGIN_BITS < precision:
             offers.append((precision - simple[1], i, simple[0]))
     return offers
+
+
+def snap_law(law: Law, data: Dataset) -> Law:
+    """Return a law with its constants refitted to a table's training rows and snapped where the data support it.
+
+    Args:
+        law: of one or more targets, over columns of the table.
+        data: a table with these columns; its test rows are not read.
+
+    Raises:
+        ColumnError: if the table lacks a target of the law.
+    """
+    columns = {name: data.train_x[:, j] for j, name in enumerate(data.names)}
+    for target in law.targets:
+        if target not in data.targets:
+            raise ColumnError(
+                f'The table has no target "{target}".', fix=f"its targets are {list(data.targets)}."
+            )
+    goals = [data.train_y[:, data.targets.index(target)] for target in law.targets]
+    snapped = [snap(expr, columns, y).expr for expr, y in zip(law.expressions, goals, strict=True)]
+    return replace(law, expressions=tuple(snapped))

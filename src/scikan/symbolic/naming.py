@@ -14,18 +14,27 @@ from threadpoolctl import threadpool_limits
 from scikan.core.dataset import Dataset
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN, EdgeAddress
-from scikan.core.trees import updated
 from scikan.edit.growth import Name, name_edge, split_edge
 from scikan.edit.surgery import compact
 from scikan.symbolic.composites import fit_composites
 from scikan.symbolic.fitting import fit_curves
 from scikan.symbolic.suggest import edge_curve
-from scikan.train.elimination import NOISY, JudgedRows, judged_loss, squared_errors
+from scikan.train.elimination import (
+    NOISY,
+    JudgedRows,
+    eliminate,
+    judged_loss,
+    rescaled,
+    squared_errors,
+)
 from scikan.train.small import fit_small
 
 
 FLOOR = 4e-9
 """Mean square error (targets of unit variance) below which spline nets are not told apart."""
+
+EXACT = 1e-20
+"""Mean square error (targets of unit variance) of a net that fits to rounding."""
 
 MOST_CANDIDATES = 8
 BEAM = 2
@@ -94,17 +103,16 @@ def auto_symbolic(
     spread = float(np.sqrt(np.mean(targets.var(axis=0)))) or 1.0
     rows = JudgedRows.split(inputs, targets / spread, 0.2, np.random.default_rng(key))
     with threadpool_limits(limits=1, user_api="blas"):
-        nets = name_network(_rescaled(model, 1.0 / spread), rows, library)
+        nets = name_network(rescaled(model, 1.0 / spread), rows, library)
         best = min(nets, key=lambda net: len(net.splines))
-        named = _rescaled(to_rounding(best, rows).model, spread)
-    return named, tuple(_told(named, at, inputs, library) for at in named.edges())
+        named = rescaled(_tidied(best, rows), spread)
+    return named, tuple(_told(named, at, rows.all_x, library) for at in named.edges())
 
 
-def _rescaled(model: KAN, factor: float) -> KAN:
-    """Return the model with its network's outputs multiplied."""
-    where = lambda m: (m.layers[-1].nodes.scale, m.layers[-1].nodes.bias)
-    nodes = model.layers[-1].nodes
-    return updated(where, model, (nodes.scale * factor, nodes.bias * factor))
+def _tidied(net: NamedNet, rows: JudgedRows) -> KAN:
+    """Fit a net's constants to rounding; of a fully named one take the edges away that it turns out not to need."""
+    fitted = to_rounding(net, rows).model
+    return eliminate(fitted, rows, floor=EXACT)[-1].model if net.is_named else fitted
 
 
 def _told(model: KAN, address: EdgeAddress, inputs: Any, library: Library) -> NamedEdge:

@@ -9,8 +9,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
+from scikan.core.dataset import Dataset
 from scikan.core.kan import KAN
+from scikan.core.precision import numpy_leaves
+from scikan.core.trees import updated
 from scikan.edit.attribution import attribute_inputs
 from scikan.edit.surgery import compact, remove_edges
 from scikan.train.small import fit_small
@@ -60,6 +64,41 @@ def judged_loss(model: KAN, rows: JudgedRows) -> float:
     """Return the mean square error on the judging rows (infinite where the network is undefined)."""
     loss = float(np.mean(squared_errors(model, rows)))
     return loss if np.isfinite(loss) else float("inf")
+
+
+def judged_rows(model: KAN, data: Dataset, key: int = 0) -> tuple[JudgedRows, float]:
+    """Return a table's training rows as a model sees them, and the spread its targets were divided by.
+
+    A fifth of the rows judges; `key` seeds the split. Test rows are not read.
+    """
+    inputs = np.asarray(model.features(data.train_x), float)
+    targets = np.asarray(model.readout.inverse()(data.train_y), float)
+    spread = float(np.sqrt(np.mean(targets.var(axis=0)))) or 1.0
+    return JudgedRows.split(inputs, targets / spread, 0.2, np.random.default_rng(key)), spread
+
+
+def rescaled(model: KAN, factor: float) -> KAN:
+    """Return the model with its network's outputs multiplied."""
+    nodes = model.layers[-1].nodes
+    where = lambda m: (m.layers[-1].nodes.scale, m.layers[-1].nodes.bias)
+    return updated(where, model, (nodes.scale * factor, nodes.bias * factor))
+
+
+def prune_by_loss(model: KAN, data: Dataset, *, floor: float = 4e-6, key: int = 0) -> KAN:
+    """Return the smallest network on the path of backward elimination that held-out rows still accept.
+
+    Where `prune` asks for thresholds, this takes the least edge away, refits, and asks rows that the fit does
+    not see. Slower, and surer.
+
+    Args:
+        data: its training rows are used, a fifth of them to judge.
+        floor: mean square error, relative to the target's variance, that is as good as zero.
+        key: seed of the split.
+    """
+    rows, spread = judged_rows(model, data, key)
+    with threadpool_limits(limits=1, user_api="blas"):
+        path = eliminate(rescaled(numpy_leaves(model), 1.0 / spread), rows, floor)
+    return compact(rescaled(path[-1].model, spread))
 
 
 @dataclass(frozen=True)
