@@ -43,7 +43,22 @@ _HOMES = {
     "files.table": ("read_rows", "read_table"),
     "law.record": ("Law",),
     "law.simplify": ("simplify",),
+    "files.model": ("load", "save"),
+    "show.film": ("film",),
+    "show.plot": ("plot", "plot_features", "plot_fit", "plot_front", "plot_training", "save_figure"),
+    "symbolic.formula": ("formula",),
     "symbolic.kanpiler": ("kanpiler",),
+    "symbolic.naming": ("auto_symbolic",),
+    "symbolic.suggest": ("Suggestion", "fix_symbolic", "suggest_symbolic", "unfix_symbolic"),
+    "train.callbacks": ("Checkpoint", "EarlyStopping", "Progress", "Record", "Tracker"),
+    "train.fit": ("fit",),
+    "train.grids": ("GridUpdates",),
+    "train.lbfgs": ("LBFGS",),
+    "train.log": ("FitLog",),
+    "train.marquardt": ("LevenbergMarquardt",),
+    "train.objective": ("Classification", "Regression", "Residual", "predict_proba"),
+    "train.optimiser": ("Adam",),
+    "train.penalty": ("Sparsity",),
 }
 _MODULE = {name: f"scikan.{home}" for home, names in _HOMES.items() for name in names}
 

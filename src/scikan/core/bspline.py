@@ -212,7 +212,7 @@ def line_coefficients(knots: Float[np.ndarray, "inputs knots"], k: int) -> Float
 
 def resample_knots(
     knots: Float[np.ndarray, "inputs knots"], k: int, grid: int
-) -> Float[np.ndarray, "inputs knots"]:
+) -> Float[np.ndarray, "inputs new_knots"]:
     """Return knots with `grid` intervals of the same density; nested when `grid` is a multiple of the old one."""
     n_basis = knots.shape[1] - k - 1
     interior = knots[:, k : n_basis + 1]

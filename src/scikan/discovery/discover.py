@@ -31,7 +31,7 @@ LEAST_GAIN = 10.0
 """Bits by which a law must beat the mean."""
 
 Verdict = Literal["law", "approximation", "none"]
-Vector = Float[np.ndarray, " rows"]
+Vector = Float[np.ndarray, " _"]
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class _Judged:
         return Evidence(
             dependence=dependence(self.predictions["law"], self.truth, rng, self.folds),
             whiteness=whiteness(self._noise(), self.views, rng),
-            beats_network=not undefined and excess <= 2.0 * error,
+            beats_network=bool(not undefined and excess <= 2.0 * error),
             rows=len(self.truth),
         )
 

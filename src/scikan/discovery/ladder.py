@@ -18,7 +18,7 @@ from scikan.core.kan import KAN, WidthEntry
 from scikan.core.trees import updated
 from scikan.edit.grid import refine
 from scikan.edit.growth import collapse
-from scikan.symbolic.naming import NamedNet, name_network
+from scikan.symbolic.naming import NamedNet, name_network, to_rounding
 from scikan.train.elimination import NOISY, JudgedRows, eliminate, judged_loss, squared_errors
 from scikan.train.small import SmallFit, fit_small
 
@@ -265,13 +265,6 @@ def _exact_name(rows: JudgedRows, model: KAN, library: Library) -> NamedNet | No
     return None
 
 
-def to_rounding(net: NamedNet, rows: JudgedRows) -> NamedNet:
-    """Fit a named net's constants on all rows until nothing moves; its loss is then the worse of fit and judge."""
-    fitted = fit_small(net.model, rows.all_x, rows.all_y, steps=60, bend=0.0, regrid=())
-    loss = max(judged_loss(fitted.model, rows), fitted.loss)
-    return NamedNet(fitted.model, loss, net.complexity, net.splines)
-
-
 def _named_queue(rows: JudgedRows, queue: list[tuple[float, KAN]], library: Library) -> list[NamedNet]:
     """Name the nets that looked right but were not exact at first, fewest edges first."""
     results: list[NamedNet] = []
@@ -306,6 +299,5 @@ def _noisy_names(rows: JudgedRows, nets: list[KAN], library: Library) -> list[Na
 def _significantly_better(errors: Any, reference: Any) -> bool:
     difference = reference - errors
     gain = float(np.mean(difference))
-    return gain > 2.0 * float(np.std(difference)) / np.sqrt(len(difference)) and gain > 0.03 * float(
-        np.mean(reference)
-    )
+    error = float(np.std(difference)) / float(np.sqrt(len(difference)))
+    return gain > 2.0 * error and gain > 0.03 * float(np.mean(reference))

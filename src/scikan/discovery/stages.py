@@ -19,8 +19,8 @@ from scikan.core.functions import LIBRARY
 from scikan.core.parser import apply
 
 
-Rows = Float[np.ndarray, "rows columns"]
-Vector = Float[np.ndarray, " rows"]
+Rows = Float[np.ndarray, "_ _"]
+Vector = Float[np.ndarray, " _"]
 
 MOST_MONOMIALS = 130
 MOST_TERMS = 12

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
 from scikan.core.expr import evaluate
@@ -16,6 +17,7 @@ from scikan.train.small import fit_small
 
 
 N_RESAMPLES = 8
+MANY_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,11 @@ def run_trial(data: Dataset, fold: Fold, settings: SearchSettings, watch: Watch)
     with np.errstate(all="ignore"):
         law = np.broadcast_to(evaluate(found.best.expression, columns), len(x)).astype(float)
         network = np.asarray(found.network(x))[:, 0]
-    return Trial(
-        found,
-        {
-            "law": law,
-            "network": network,
-            "linear": linear_predictions(seen.x, seen.y[:, 0], x),
-            "boosting": boosting_predictions(seen.x, seen.y[:, 0], x, settings.key)[:, 0],
-        },
-    )
+    linear = linear_predictions(seen.x, seen.y[:, 0], x)
+    # Trees on a few thousand rows gain nothing from threads and lose much where cores are shared.
+    with threadpool_limits(limits=1 if len(seen.x) < MANY_ROWS else None):
+        boosting = boosting_predictions(seen.x, seen.y[:, 0], x, settings.key)[:, 0]
+    return Trial(found, {"law": law, "network": network, "linear": linear, "boosting": boosting})
 
 
 def feature_scores(data: Dataset, networks: list[KAN], key: int) -> dict[str, tuple[float, float, float]]:

@@ -28,11 +28,11 @@ class Scores(eqx.Module):
     standard deviations: the L1-like score for comparison).
     """
 
-    nodes: tuple[Float[np.ndarray, " nodes"], ...]
-    subs: tuple[Float[np.ndarray, " subs"], ...]
-    edges: tuple[Float[np.ndarray, "inputs outputs"], ...]
-    edge_means: tuple[Float[np.ndarray, "inputs outputs"], ...]
-    spreads: tuple[Float[np.ndarray, "inputs outputs"], ...]
+    nodes: tuple[Float[np.ndarray, " _"], ...]
+    subs: tuple[Float[np.ndarray, " _"], ...]
+    edges: tuple[Float[np.ndarray, "_ _"], ...]
+    edge_means: tuple[Float[np.ndarray, "_ _"], ...]
+    spreads: tuple[Float[np.ndarray, "_ _"], ...]
 
     @property
     def inputs(self) -> Float[np.ndarray, " inputs"]:

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 
 
-Vector = Float[np.ndarray, " rows"]
+Vector = Float[np.ndarray, " _"]
 
 SIGNIFICANCE = 0.005
 """Level of the dependence test, shared by two statistics."""
@@ -102,9 +102,7 @@ def _permutation(labels: Any, rng: np.random.Generator) -> Any:
     return order
 
 
-def whiteness(
-    residual: Vector, views: Sequence[np.ndarray], rng: np.random.Generator
-) -> Whiteness:
+def whiteness(residual: Vector, views: Sequence[np.ndarray], rng: np.random.Generator) -> Whiteness:
     """Return whether a residual is correlated with its neighbours', in any of several views of the rows.
 
     A view is a choice of columns in which neighbours are looked for: the law's own show a wrong form most

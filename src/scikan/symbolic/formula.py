@@ -8,6 +8,20 @@ from scikan.core.layer import Layer
 from scikan.core.nodes import Constant, Expr, Number, Symbol, add, multiply
 from scikan.core.parser import apply
 from scikan.core.precision import numpy_leaves
+from scikan.law.record import Law
+from scikan.law.simplify import simplify
+
+
+def formula(model: KAN) -> Law:
+    """Return the law of a network whose edges are all named, simplified, in the user's columns and units.
+
+    Raises:
+        NotSymbolicError: if spline edges are left.
+    """
+    domain = np.asarray(model.domain, float)
+    positive = tuple(name for name, (low, _) in zip(model.names, domain, strict=True) if low > 0)
+    laws = tuple(simplify(expression, positive) for expression in network_expressions(model))
+    return Law(laws, model.targets, model.names, domain=domain)
 
 
 def network_expressions(model: KAN) -> tuple[Expr, ...]:

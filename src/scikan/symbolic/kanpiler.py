@@ -204,7 +204,7 @@ def _affine(tree: Expr) -> tuple[float, Expr, float]:
     shift = 0.0
     if isinstance(tree, Add):
         numbers = [t for t in tree.args if not symbols(t)]
-        shift = sum(_value(t) for t in numbers)
+        shift = sum((_value(t) for t in numbers), 0.0)
         tree = add([t for t in tree.args if symbols(t)])
     factor, core = _stripped(tree)
     if core is None:

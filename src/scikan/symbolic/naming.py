@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from scikan.core.dataset import Dataset
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN, EdgeAddress
+from scikan.core.trees import updated
 from scikan.edit.growth import Name, name_edge, split_edge
 from scikan.edit.surgery import compact
 from scikan.symbolic.composites import fit_composites
 from scikan.symbolic.fitting import fit_curves
+from scikan.symbolic.suggest import edge_curve
 from scikan.train.elimination import NOISY, JudgedRows, judged_loss, squared_errors
 from scikan.train.small import fit_small
 
@@ -59,21 +63,69 @@ class NamedNet:
         return not self.splines
 
 
+@dataclass(frozen=True)
+class NamedEdge:
+    """An edge after `auto_symbolic`: its name ("" where none held), constants, and R^2 of the best candidate."""
+
+    address: EdgeAddress
+    name: str
+    affine: tuple[float, float, float, float]
+    r2: float
+
+
+def auto_symbolic(
+    model: KAN, data: Dataset, *, library: Library = LIBRARY, key: int = 0
+) -> tuple[KAN, tuple[NamedEdge, ...]]:
+    """Return the model with its spline edges named as far as held-out rows allow, and what became of each edge.
+
+    Names are set one at a time, the most certain first; after each, all constants and remaining splines are
+    refitted together, and a fifth of the training rows judges. An edge that one function cannot describe may
+    become two, with a node between. Edges that no name fits stay splines.
+
+    Args:
+        data: rows to fit and judge by (its training rows are split; its test rows are not read).
+        key: seed of that split.
+    """
+    model = compact(model, drop_inputs=False)
+    inputs, targets = (
+        np.asarray(model.features(data.train_x)),
+        np.asarray(model.readout.inverse()(data.train_y)),
+    )
+    spread = float(np.sqrt(np.mean(targets.var(axis=0)))) or 1.0
+    rows = JudgedRows.split(inputs, targets / spread, 0.2, np.random.default_rng(key))
+    with threadpool_limits(limits=1, user_api="blas"):
+        nets = name_network(_rescaled(model, 1.0 / spread), rows, library)
+        best = min(nets, key=lambda net: len(net.splines))
+        named = _rescaled(to_rounding(best, rows).model, spread)
+    return named, tuple(_told(named, at, inputs, library) for at in named.edges())
+
+
+def _rescaled(model: KAN, factor: float) -> KAN:
+    """Return the model with its network's outputs multiplied."""
+    where = lambda m: (m.layers[-1].nodes.scale, m.layers[-1].nodes.bias)
+    nodes = model.layers[-1].nodes
+    return updated(where, model, (nodes.scale * factor, nodes.bias * factor))
+
+
+def _told(model: KAN, address: EdgeAddress, inputs: Any, library: Library) -> NamedEdge:
+    edge = model[address]
+    if edge.kind == "symbolic":
+        return NamedEdge(address, edge.name, edge.constants, 1.0)
+    x, y = edge_curve(model, address, inputs)
+    misfit = fit_curves(x[None], y[None], library.candidates()).misfit[0].min()
+    return NamedEdge(address, "", edge.constants, 1.0 - float(misfit))
+
+
+def to_rounding(net: NamedNet, rows: JudgedRows) -> NamedNet:
+    """Fit a named net's constants on all rows until nothing moves; its loss is then the worse of fit and judge."""
+    fitted = fit_small(net.model, rows.all_x, rows.all_y, steps=60, bend=0.0, regrid=())
+    loss = max(judged_loss(fitted.model, rows), fitted.loss)
+    return NamedNet(fitted.model, loss, net.complexity, net.splines)
+
+
 def spline_edges(model: KAN) -> tuple[EdgeAddress, ...]:
     """Return the addresses of all live spline edges."""
     return tuple(at for at in model.edges() if model[at].kind in ("spline", "both"))
-
-
-def edge_curve(model: KAN, address: EdgeAddress, inputs: Any) -> tuple[Any, Any]:
-    """Return (x, y) samples of an edge on the values it sees, (points,) each, sorted by x."""
-    l, i, j = address
-    values = inputs
-    with np.errstate(all="ignore"):
-        for layer in model.layers[:l]:
-            values = layer(values)
-        x = np.sort(np.asarray(values[:, i], float))
-        points = x[np.unique(np.linspace(0, len(x) - 1, min(400, len(x))).round().astype(int))]
-        return points, np.asarray(model[address].curve(points), float)
 
 
 def rank_names(x: Any, y: Any, loss: float, library: Library = LIBRARY) -> list[Candidate]:

@@ -18,7 +18,7 @@ from scikan.core.trees import updated
 from scikan.train.parameters import free_affine
 
 
-Rows = Float[np.ndarray, "batch _"]
+Rows = Float[np.ndarray, "_ _"]
 
 
 class LayerSpace:

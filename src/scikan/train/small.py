@@ -18,7 +18,7 @@ from scikan.train.damped import Damping, levenberg_marquardt
 from scikan.train.layered import LayerSpace, Workspace
 
 
-Rows = Float[np.ndarray, "batch _"]
+Rows = Float[np.ndarray, "_ _"]
 
 MARGIN = 0.02
 """Inner grids reach this fraction of the values' range beyond them."""

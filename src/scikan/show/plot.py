@@ -1,0 +1,244 @@
+"""Figures: a network, its training, its predictions, a front of formulas, scores of columns.
+
+Every function returns a `matplotlib.figure.Figure` and touches nothing else: no window, no file, no state of
+matplotlib that outlives the call. All is drawn as vectors; `save_figure` and `svg` write the same bytes for
+the same picture.
+"""
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scikan.core.dataset import Dataset
+from scikan.core.errors import SettingError, ShapeError
+from scikan.core.kan import KAN
+from scikan.core.names import Number
+from scikan.core.printing import to_text
+from scikan.edit.attribution import Scores
+from scikan.show.diagram import diagram
+from scikan.show.drawing import FAINT, INK, Size, draw, figure_style
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+# Okabe and Ito's palette, which stays apart for colour-blind eyes; markers differ as well.
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def plot(
+    model: KAN,
+    data: Dataset | np.ndarray | None = None,
+    *,
+    scores: Scores | None = None,
+    title: str | None = None,
+    size: Size | None = None,
+) -> "Figure":
+    """Return the diagram of a network; see `diagram` for what it shows.
+
+    Args:
+        model: the network.
+        data: rows over which curves are drawn and scores are taken; the model's domain if not given.
+        scores: how strong each edge is, if known already.
+        title: a line above.
+        size: (width, height) in inches; by default what the diagram needs.
+
+    Raises:
+        ShapeError: the data have other columns than the model.
+    """
+    return draw(diagram(model, scores, x=data), title=title, size=size)
+
+
+def plot_training(log: Any) -> "Figure":
+    """Return the losses over the steps on a logarithmic axis.
+
+    Args:
+        log: has the array `train`, and perhaps `test` and `penalty`.
+
+    Raises:
+        ShapeError: the log holds no step.
+    """
+    curves = {name: np.ravel(np.asarray(getattr(log, name), float))
+              for name in ("train", "test", "penalty") if getattr(log, name, None) is not None}  # fmt: skip
+    curves = {name: values for name, values in curves.items() if np.any(values > 0)}
+    if not curves:
+        raise ShapeError(
+            "The log holds no step.", fix="pass the log of a fit: model, log = fit(model, data)."
+        )
+    with figure_style():
+        figure, (axes,) = _axes(6.4, 3.8)
+        for place, (name, values) in enumerate(curves.items()):
+            style = "-" if name != "penalty" else "--"
+            shown = np.where(values > 0, values, np.nan)
+            marker = MARKERS[place] if len(values) == 1 else None
+            axes.plot(
+                np.arange(1, len(values) + 1),
+                shown,
+                style,
+                color=SERIES[place],
+                lw=1.5,
+                label=name,
+                marker=marker,
+            )
+        axes.set_yscale("log")
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+        axes.legend()
+    return figure
+
+
+def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str = "") -> "Figure":
+    """Return predictions against the truth with the line of equality, and what is left below.
+
+    Args:
+        truth: measured values, `(rows,)`.
+        predictions: values of the same length by the name of what made them.
+        unit: of the target.
+
+    Raises:
+        ShapeError: lengths differ, or there is nothing to show.
+    """
+    truth = np.ravel(np.asarray(truth, float))
+    given = {name: np.ravel(np.asarray(values, float)) for name, values in predictions.items()}
+    if not given or not truth.size or any(len(values) != len(truth) for values in given.values()):
+        raise ShapeError(
+            f"{len(truth)} measured values and predictions of lengths {[len(v) for v in given.values()]}.",
+            fix="give at least one prediction for each measured value.",
+        )
+    suffix = f" ({unit})" if unit else ""
+    with figure_style():
+        figure, (upper, lower) = _axes(5.6, 5.6, heights=(3.0, 1.2))
+        ends = [np.nanmin(truth), np.nanmax(truth)]
+        upper.plot(ends, ends, color=FAINT, lw=1.0, zorder=1)
+        lower.axhline(0.0, color=FAINT, lw=1.0, zorder=1)
+        points: dict[str, Any] = {
+            "s": 18 if len(truth) <= 300 else 7,
+            "linewidths": 0,
+            "alpha": 0.75,
+            "zorder": 2,
+        }
+        for place, (name, values) in enumerate(given.items()):
+            look = points | {"color": SERIES[place % 6], "marker": MARKERS[place % 6]}
+            upper.scatter(truth, values, label=name, **look)
+            lower.scatter(truth, values - truth, **look)
+        upper.set_ylabel(f"predicted{suffix}")
+        lower.set_ylabel(f"residual{suffix}")
+        lower.set_xlabel(f"measured{suffix}")
+        upper.tick_params(labelbottom=False)
+        upper.legend()
+        figure.align_ylabels()
+    return figure
+
+
+def plot_front(front: Sequence[Any]) -> "Figure":
+    """Return formulas as numbered points, complexity against error, the formulas beside them.
+
+    Args:
+        front: items with `.expression`, `.relative` (the error) and `.bits` (the complexity).
+
+    Raises:
+        ShapeError: the front is empty.
+    """
+    items = sorted(front, key=lambda item: float(item.bits))
+    if not items:
+        raise ShapeError("The front is empty.", fix="pass at least one formula.")
+    texts = [_shortened(_formula(item.expression)) for item in items]
+    bits = [float(item.bits) for item in items]
+    errors = np.maximum([float(item.relative) for item in items], 1e-16)
+    with figure_style():
+        from matplotlib.lines import Line2D
+
+        figure, (axes,) = _axes(8.0, max(3.4, 0.24 * len(items) + 0.8))
+        axes.plot(bits, errors, "-", color=FAINT, lw=0.8, zorder=1)
+        axes.scatter(bits, errors, color="white", edgecolors=SERIES[0], linewidths=1.2, s=150, zorder=2)
+        for place, (x, y) in enumerate(zip(bits, errors, strict=True), start=1):
+            axes.text(
+                x, y, str(place), ha="center", va="center_baseline", fontsize=8.5, color=SERIES[0], zorder=3
+            )
+        axes.set_yscale("log")
+        axes.margins(0.08)
+        axes.set_xlabel("complexity (bits)")
+        axes.set_ylabel("relative error")
+        handles = [
+            Line2D([], [], ls="", color=SERIES[0], marker=f"${n + 1}$", ms=7) for n in range(len(items))
+        ]
+        legend = figure.legend(
+            handles, texts, loc="outside right upper", handletextpad=0.3, borderaxespad=0.8
+        )
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    return figure
+
+
+def plot_features(features: Mapping[str, tuple[Number, Number, Number]]) -> "Figure":
+    """Return scores of columns as bars with their bands: (score, low, high) by name, largest on top.
+
+    Raises:
+        ShapeError: there is no column.
+    """
+    if not features:
+        raise ShapeError("There is no column to show.", fix="pass {name: (score, low, high)}.")
+    ordered = sorted(features.items(), key=lambda item: item[1][0])
+    scores, lows, highs = (np.asarray([float(v[n]) for _, v in ordered]) for n in range(3))
+    with figure_style():
+        figure, (axes,) = _axes(6.0, max(1.8, 0.32 * len(ordered) + 0.9))
+        rows = np.arange(len(ordered))
+        axes.barh(rows, scores, height=0.62, color=SERIES[5], zorder=2)
+        bands = np.maximum([scores - lows, highs - scores], 0.0)
+        axes.errorbar(scores, rows, xerr=bands, fmt="none", ecolor=INK, elinewidth=1.1, capsize=2.5, zorder=3)
+        axes.set_yticks(rows, [name for name, _ in ordered])
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("score")
+        axes.set_xlim(min(0.0, float(lows.min())), None)
+        for text in axes.get_yticklabels():
+            text.set_parse_math(False)
+    return figure
+
+
+def save_figure(figure: "Figure", path: str | os.PathLike[str]) -> None:
+    """Write a figure; the ending of the name chooses the format. The same figure gives the same bytes.
+
+    Raises:
+        SettingError: the ending names no format that can be written.
+    """
+    kind = Path(path).suffix.lstrip(".").lower()
+    known = figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise SettingError(f"Figures cannot be written as {kind!r} ({path}).", fix="use .svg, .pdf or .png.")
+    with figure_style():
+        figure.savefig(path, metadata=_undated(kind))
+
+
+def svg(model: KAN, data: Dataset | np.ndarray | None = None) -> str:
+    """Return the diagram of a network as SVG text, for notebooks and reports."""
+    with figure_style():
+        content = io.BytesIO()
+        plot(model, data).savefig(content, format="svg", metadata=_undated("svg"))
+    return content.getvalue().decode()
+
+
+def _undated(kind: str) -> dict[str, None]:
+    return {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "ps": {}, "eps": {}}.get(kind, {})
+
+
+def _axes(width: float, height: float, heights: tuple[float, ...] = (1.0,)) -> "tuple[Figure, list[Axes]]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)
+    return figure, list(axes[:, 0])
+
+
+def _formula(expression: Any) -> str:
+    return expression if isinstance(expression, str) else to_text(expression, 4)
+
+
+def _shortened(text: str, most: int = 44) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
