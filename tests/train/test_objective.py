@@ -26,10 +26,16 @@ def test_regression_is_the_weighted_mean_square_in_network_units():
 def test_softmax_curvature_is_the_hessian_of_the_cross_entropy():
     objective = Classification(3)
     logits, label = jnp.asarray([[0.3, -1.0, 0.8]]), jnp.asarray([[2]])
-    root = objective.whiten(logits, jnp.eye(3)[None])[0]
     cost = lambda z: objective.costs(z[None], label)[0]
-    assert np.allclose(objective.slopes(logits, label)[0], jax.grad(cost)(logits[0]), atol=1e-14)
-    assert np.allclose(root.T @ root, jax.hessian(cost)(logits[0]), atol=1e-14)
+
+    @jax.jit
+    def evaluate(z):
+        root = objective.whiten(z[None], jnp.eye(3)[None])[0]
+        return objective.slopes(z[None], label)[0], jax.grad(cost)(z), root.T @ root, jax.hessian(cost)(z)
+
+    slope, gradient, curvature, hessian = evaluate(logits[0])
+    assert np.allclose(slope, gradient, atol=1e-14)
+    assert np.allclose(curvature, hessian, atol=1e-14)
 
 
 def test_probabilities_sum_to_one():

@@ -111,6 +111,7 @@ class Run:
     grid: GridUpdates | None
     callbacks: Sequence[Callback]
     chunk: int
+    latest: Any = None
 
     def __post_init__(self) -> None:
         self.pieces: list[History] = []
@@ -120,11 +121,13 @@ class Run:
     def until(self, state: TrainState, last: int) -> TrainState:
         """Return the state at step `last`, or where something stopped the run."""
         self._check_start(state)
+        self.latest = state
         try:
             while running(state) and not self.ended and int(np.max(state.step)) < last:
                 state = self._piece(state, last)
         except KeyboardInterrupt:
             self.ended = "interrupted"
+            state = self.latest
         finally:
             for callback in self.callbacks:
                 close = getattr(callback, "close", None)
@@ -150,9 +153,10 @@ class Run:
             History(*(a[..., :done] for a in (history.train, history.penalty, history.judged)))
         )
         self.tests.append(test)
+        self.latest = after
         if done == 0:
             return after
-        after = self._unstick(after)
+        self.latest = after = self._unstick(after)
         self._call(after, last)
         return after
 

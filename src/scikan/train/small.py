@@ -61,8 +61,11 @@ class Regression:
 
     def cost(self, theta: np.ndarray) -> float:
         """Return the mean square error with the bending penalty."""
-        penalty = 0.0 if self.curvature is None else self.bend * float(theta @ self.curvature @ theta)
-        return self.loss(theta) + penalty
+        return self.loss(theta) + self._penalty(theta)
+
+    def _penalty(self, theta: np.ndarray) -> float:
+        # Rounding can turn the form of an exact straight line negative; a cost must not be.
+        return 0.0 if self.curvature is None else max(self.bend * float(theta @ self.curvature @ theta), 0.0)
 
     def normal(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Return cost, gradient half and Gauss-Newton matrix."""
@@ -77,7 +80,8 @@ class Regression:
                 hessian += columns.T @ columns
         if self.curvature is not None:
             bending = self.bend * (self.curvature @ theta)
-            return cost + float(theta @ bending), gradient + bending, hessian + self.bend * self.curvature
+            total = cost + self._penalty(theta)
+            return total, gradient + bending, hessian + self.bend * self.curvature
         return cost, gradient, hessian
 
 
