@@ -248,3 +248,11 @@ def test_a_state_of_another_network_is_refused():
     _, log = fit(small(), (X, Y), steps=1)
     with pytest.raises(SettingError, match="another shape"):
         fit(KAN([2, 4, 1]), (X, Y), steps=1, resume=log.state)
+
+
+def test_an_exact_law_has_a_loss_of_zero_not_below():
+    rows = np.exp(np.random.default_rng(0).uniform(0, 9, size=(100, 2)))
+    data = Dataset.from_arrays(rows, rows[:, :1] ** 1.5 / rows[:, 1:], sigma=np.ones(100), test=0.2)
+    model, log = fit(KAN.for_data(data), data, steps=20)
+    assert 0.0 <= log.best_value < 1e-20
+    assert np.allclose(model(data.test_x), data.test_y, rtol=1e-9)

@@ -40,6 +40,9 @@ SHORT = 60.0
 
 N_REFINED = 10
 
+LUCK = 8.0
+"""Bits by which a more complex formula must be ahead to be preferred."""
+
 COMPARED = 6
 """Shapes of networks that stand beside a law which is settled without them."""
 
@@ -152,7 +155,8 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
             named = bench.proposals((e for m in models[:4] for e in network_expressions(m)), "network")
             front = bench.refined(_merged([*front, *named]))
             watch.stage("formulas named from networks", front[0])
-    return Found(tuple(front), bench.readout, climbed, network)
+        ranked = bench.simplest_first(front, rng)
+    return Found(ranked, bench.readout, climbed, network)
 
 
 def _weights(table: Dataset) -> Any:
@@ -262,6 +266,18 @@ class _Bench:
             self.residual(proposal.expression), views(self.table, proposal.expression), rng
         ).is_white
 
+    def simplest_first(self, front: list[Proposal], rng: np.random.Generator) -> tuple[Proposal, ...]:
+        """Return the front with the simplest of those in front that luck could have put in another order.
+
+        Thousands of formulas are compared, so the best is ahead of an equally true one by some bits. A simpler
+        one takes its place only if it leaves no structure in its residual.
+        """
+        ahead = [p for p in front if p.bits <= front[0].bits + LUCK and not p.is_mean]
+        for chosen in sorted(ahead, key=self.bits_of):
+            if chosen is front[0] or self.is_white(chosen, rng):
+                return (chosen, *[p for p in front if p is not chosen])
+        return tuple(front)
+
 
 def views(table: Dataset, expr: Expr) -> list[Any]:
     """Return the columns in which a residual's neighbours are looked for: all of them, and those of the law."""
@@ -324,4 +340,5 @@ def reranked(found: Found, data: Dataset) -> Found:
         bench = _Bench(columns, table.y[:, 0], _weights(table), found.readout, table)
         again = [bench.measured(p.fitted, p.origin, steps=60) for p in found.front[: 2 * N_REFINED]]
         front = bench.refined(_merged([p for p in again if p is not None]))
-    return replace(found, front=tuple(front))
+        ranked = bench.simplest_first(front, np.random.default_rng(0))
+    return replace(found, front=ranked)
