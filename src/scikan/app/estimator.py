@@ -35,24 +35,25 @@ MOST_PARAMETERS = 1500
 MOST_NUMBERS = 30_000_000
 """Largest network, and largest Jacobian (entries), that are fitted without compiling anything."""
 
-SIZES: tuple[tuple[WidthEntry, ...], ...] = (((5, 1),), ((3, 1),), ((2, 0),))
+SIZES: tuple[tuple[WidthEntry, ...], ...] = (((5, 1),), ((3, 1),), ((2, 1),))
 """Hidden layers to choose from, the largest first."""
 
-Matrix = Float[np.ndarray, "rows columns"]
+Matrix = Float[np.ndarray, "_ _"]
 
 
 class AbstractKANEstimator(BaseEstimator):
     """What regressor and classifier share: settings, the network's construction, diagram and formula."""
 
+    # Settings are `Any` because scikit-learn promises that they are judged in `fit`, not here.
     def __init__(
         self,
         *,
         hidden: Any = None,
-        grid: int = 5,
-        k: int = 3,
-        steps: int = 50,
-        penalty: float = 1e-5,
-        logarithms: bool = False,
+        grid: Any = 5,
+        k: Any = 3,
+        steps: Any = 50,
+        penalty: Any = 3e-3,
+        logarithms: Any = False,
         random_state: Any = None,
     ) -> None:
         self.hidden = hidden
@@ -76,7 +77,7 @@ class AbstractKANEstimator(BaseEstimator):
 
     def _train(self, model: KAN, X: Matrix, y: Matrix, weight: Any, objective: AbstractObjective) -> None:
         """Fit the network: small ones compile nothing."""
-        bend = 1e-9 + self.penalty
+        bend = float(1e-9 + self.penalty)
         size = sum(layer.splines.coef.size for layer in model.layers)
         small = size <= MOST_PARAMETERS and size * len(X) * model.n_outputs <= MOST_NUMBERS
         if small and isinstance(objective, Classification):
@@ -84,8 +85,10 @@ class AbstractKANEstimator(BaseEstimator):
             with threadpool_limits(limits=1, user_api="blas"):
                 self.model_, self.log_ = fit_softmax(model, X, codes, weight, steps=self.steps, bend=bend)
         else:
-            optimiser = LevenbergMarquardt(bend=bend, backend="numpy" if small else "auto")
-            self.model_, self.log_ = fit(model, (X, y, weight), optimiser, steps=self.steps, objective=objective)
+            optimiser = LevenbergMarquardt(bend=np.asarray(bend), backend="numpy" if small else "auto")
+            self.model_, self.log_ = fit(
+                model, (X, y, weight), optimiser, steps=self.steps, objective=objective
+            )
 
     def _network(self, X: Matrix, targets: Sequence[str], readout: Chain) -> KAN:
         """Return the untrained network over distinct rows X."""
@@ -254,11 +257,11 @@ class KANClassifier(ClassifierMixin, AbstractKANEstimator):  # type: ignore[misc
         self,
         *,
         hidden: Any = None,
-        grid: int = 3,
-        k: int = 3,
-        steps: int = 50,
-        penalty: float = 1e-3,
-        logarithms: bool = False,
+        grid: Any = 3,
+        k: Any = 3,
+        steps: Any = 50,
+        penalty: Any = 1e-3,
+        logarithms: Any = False,
         random_state: Any = None,
     ) -> None:
         super().__init__(

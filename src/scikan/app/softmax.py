@@ -27,8 +27,8 @@ TOLERANCE = 1e-7
 PATIENCE = 4
 """So many relative gains in a row below the tolerance end the descent."""
 
-Vector = Float[np.ndarray, " parameters"]
-Matrix = Float[np.ndarray, "parameters parameters"]
+Vector = Float[np.ndarray, " _"]
+Matrix = Float[np.ndarray, "_ _"]
 
 
 class CrossEntropy(Regression):
@@ -95,7 +95,8 @@ def fit_softmax(
     targets = np.eye(model.n_outputs)[codes]
     grid, rule = GridUpdates(), Damping()
     problem = CrossEntropy(Workspace(model, inputs), targets, weight, bend)
-    theta, damping, slow, rows = problem.space.read(), rule.start, 0, []
+    theta, damping, slow = problem.space.read(), rule.start, 0
+    rows: list[tuple[float, float]] = []
     first = problem.cost(theta)
     while len(rows) < steps and slow < PATIENCE:
         if grid.due(len(rows)):
@@ -112,9 +113,7 @@ def fit_softmax(
     return fitted, _log(fitted, rows, first, len(rows) < steps, time.perf_counter() - began)
 
 
-def _followed(
-    problem: CrossEntropy, theta: Vector, grid: GridUpdates, x: Any
-) -> tuple[CrossEntropy, Vector]:
+def _followed(problem: CrossEntropy, theta: Vector, grid: GridUpdates, x: Any) -> tuple[CrossEntropy, Vector]:
     """Move inner grids to their values; keep the move if it leaves the loss in reach."""
     problem.space.write(theta)
     moved = grid.follow(problem.space.pack(), x, problem.space.inputs)
