@@ -2,9 +2,15 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import scikan.core.precision  # noqa: F401
+
+
+# The same examples in every run: a failure in CI is a failure here.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ _HOMES = {
     "core.kan": ("KAN", "Ensemble"),
     "core.parser": ("parse",),
     "discovery.discover": ("Config", "Discovery", "discover"),
+    "edit.anatomy": ("swap",),
     "edit.attribution": ("Scores", "attribute", "interactions"),
     "edit.grid": ("refine", "update_grid"),
     "edit.surgery": ("compact", "prune", "remove_edges"),

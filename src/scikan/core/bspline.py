@@ -83,8 +83,8 @@ def sample_knots(
     gaps = np.diff(
         adaptive * quantiles + (1 - adaptive) * (low[:, None] + (high - low)[:, None] * even), axis=1
     )
-    floor = 2.0 * gaps.mean(axis=1, keepdims=True) / MAX_SPACING_RATIO
-    # Lifting the small gaps shrinks the wide ones in proportion, so the ends stay where they are.
+    floor = gaps.max(axis=1, keepdims=True) / MAX_SPACING_RATIO
+    # Lifting the small gaps shrinks all in proportion, so the ratio holds and the ends stay where they are.
     gaps = np.maximum(gaps, floor)
     gaps *= (high - low)[:, None] / gaps.sum(axis=1, keepdims=True)
     interior = np.concatenate([low[:, None], low[:, None] + np.cumsum(gaps, axis=1)], axis=1)

@@ -151,11 +151,11 @@ class _Power:
         )
 
     @staticmethod
-    def _raised(xp: Any, u: Any, exponent: float) -> Any:
+    def _raised(xp: Any, u: Any, exponent: float | int) -> Any:
         return 1.0 / u**-exponent if isinstance(exponent, int) and exponent < 0 else u**exponent
 
 
-def power_function(p: Fraction | float) -> Function:
+def power_function(p: Fraction | float | int) -> Function:
     """Return the record of u**p: that of the library where it has one, else one named "x^p"."""
     name = _POWER_NAMES.get(float(p))
     if name is not None:

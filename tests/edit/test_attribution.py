@@ -1,0 +1,65 @@
+"""Attribution scores: what they must be where the answer is known."""
+
+import numpy as np
+import pytest
+
+import scikan as kn
+from scikan.core.trees import updated
+from scikan.edit.attribution import edge_moments
+
+
+X = np.random.default_rng(0).uniform(-1, 1, (2000, 4))
+
+
+def test_scores_of_a_sum_are_the_terms_shares_of_the_spread():
+    terms = np.stack([X[:, 0] ** 2, 0.3 * X[:, 1], 0.1 * X[:, 2] ** 3, 0 * X[:, 3]])
+    model = kn.kanpiler("x0**2 + 0.3*x1 + 0.1*x2**3", ["x0", "x1", "x2", "x3"])
+    expected = terms.std(axis=1) / terms.sum(axis=0).std()
+    np.testing.assert_allclose(kn.attribute(model, X).inputs, expected, rtol=1e-10)
+
+
+def test_a_large_edge_into_a_node_that_nobody_reads_scores_zero():
+    model = kn.KAN([2, 2, 1], key=0)
+    model = kn.remove_edges(model, [(1, 1, 0)])
+    model = updated(
+        lambda m: m.layers[0].splines.coef, model, model.layers[0].splines.coef * np.asarray([1.0, 1e3])
+    )
+    scores = kn.attribute(model, X[:, :2])
+    assert np.all(scores.edges[0][:, 1] == 0.0)
+    assert scores.spreads[0][:, 1].min() > 10.0
+
+
+def test_scores_do_not_change_when_a_hidden_node_changes_units():
+    model = kn.kanpiler("sin(x) + exp(y)", ["x", "y"])
+    deep = kn.kanpiler("exp(100*(sin(x) + y)/100)", ["x", "y"])
+    flat = kn.kanpiler("exp(sin(x) + y)", ["x", "y"])
+    assert model.n_edges == 2
+    np.testing.assert_allclose(
+        kn.attribute(deep, X[:, :2]).inputs, kn.attribute(flat, X[:, :2]).inputs, rtol=1e-12
+    )
+
+
+def test_every_factor_of_a_product_inherits_the_score():
+    model = kn.kanpiler("x*y", ["x", "y"])
+    np.testing.assert_allclose(kn.attribute(model, X[:, :2]).inputs, [1.0, 1.0])
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_spreads_from_second_moments_equal_those_of_the_edges(offset):
+    layer = kn.KAN([3, (2, 1), 1], key=2).layers[0]
+    layer = updated(lambda m: m.splines.coef, layer, layer.splines.coef + offset)
+    edges = layer.edges(X[:, :3])
+    means, spreads = edge_moments(layer, X[:, :3])
+    np.testing.assert_allclose(means, edges.mean(axis=0), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(spreads, edges.std(axis=0), rtol=1e-7)
+
+
+def test_interactions_name_the_columns_that_a_node_combines():
+    model = kn.kanpiler("x0*x1 + sin(x2)", ["x0", "x1", "x2"])
+    found = kn.interactions(model, X[:, :3], layer=1)
+    assert found.get(("x0", "x1")) == 1
+
+
+def test_one_row_has_no_spread():
+    with pytest.raises(kn.ShapeError, match="at least 2 rows"):
+        kn.attribute(kn.KAN([2, 1]), np.zeros((1, 2)))
