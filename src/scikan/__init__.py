@@ -43,6 +43,7 @@ _HOMES = {
     "edit.grid": ("refine", "update_grid"),
     "edit.surgery": ("compact", "prune", "remove_edges"),
     "files.table": ("read_rows", "read_table"),
+    "law.answers": ("load_law",),
     "law.record": ("Law",),
     "law.simplify": ("simplify",),
     "law.snapping": ("snap_law",),
