@@ -17,6 +17,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "app.estimator": ("KANClassifier", "KANRegressor"),
     "core.dataset": ("Dataset",),
     "core.errors": (
         "ColumnError",
@@ -42,6 +43,7 @@ _HOMES = {
     "edit.grid": ("refine", "update_grid"),
     "edit.surgery": ("compact", "prune", "remove_edges"),
     "files.table": ("read_rows", "read_table"),
+    "law.answers": ("load_law",),
     "law.record": ("Law",),
     "law.simplify": ("simplify",),
     "law.snapping": ("snap_law",),

@@ -52,6 +52,11 @@ NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Do not keep JAX's compiled programs between runs.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the whole trace of an error.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer only.")]
+Model = Annotated[Path, typer.Argument(help="A .kan file that fit or run wrote.", show_default=False)]
+Rows = Annotated[Path | None, typer.Option("--table", help="Table of rows to see the network on.")]
+Test = Annotated[float, typer.Option(help="Share of rows to hold out.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -114,6 +119,146 @@ def run(
             quiet=quiet,
         )
     raise typer.Exit(status)
+
+
+@app.command()
+def fit(
+    table: Table,
+    target: Target,
+    out: Annotated[Path, typer.Option(help="File for the network, such as model.kan.", show_default=False)],
+    overwrite: Overwrite = False,
+    hidden: Annotated[
+        str, typer.Option(help="Hidden layers as sums,products, joined by /; empty for none.")
+    ] = "5,1",
+    grid: Annotated[int, typer.Option(help="Grid intervals of every spline.")] = 5,
+    steps: Annotated[int, typer.Option(help="Largest number of training steps.")] = 100,
+    test: Test = 0.2,
+    penalty: Annotated[float, typer.Option(help="Strength of sparsity; 1e-3 is a start.")] = 0.0,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take away edges that held-out rows miss not.")
+    ] = False,
+    inputs: Inputs = None,
+    ignore: Ignore = None,
+    sigma: Sigma = None,
+    missing: Missing = None,
+    category: Category = None,
+    group: Group = None,
+    time: Time = None,
+    split: Split = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    sheet: Sheet = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    no_cache: NoCache = False,
+    debug: Debug = False,
+) -> None:
+    """Train a network on a table and write it; its scores are printed beside a linear model and boosted trees."""
+    with _errors(debug):
+        from scikan.app.commands import fit_table
+
+        group, time = _split_choice(split, group, time)
+        options = _table_options(
+            inputs, ignore, sigma, missing, category, group, time, delimiter, decimal, sheet
+        )
+        status = fit_table(
+            table,
+            target,
+            options,
+            out=out,
+            overwrite=overwrite,
+            hidden=hidden,
+            grid=grid,
+            steps=steps,
+            test=test,
+            penalty=penalty,
+            prune=prune,
+            seed=seed,
+            quiet=quiet,
+            no_cache=no_cache,
+        )
+    raise typer.Exit(status)
+
+
+@app.command()
+def formula(
+    model: Model,
+    table: Rows = None,
+    target: Annotated[str | None, typer.Option(help="Column of the target. Default: the network's.")] = None,
+    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
+    digits: Annotated[int, typer.Option(help="Digits of constants.", min=1, max=17)] = 6,
+    test: Test = 0.2,
+    missing: Missing = None,
+    category: Category = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    sheet: Sheet = None,
+    seed: Seed = 0,
+    debug: Debug = False,
+) -> None:
+    """Print the formula of a network; edges without a name are named on a table. Status 3 if some cannot be."""
+    with _errors(debug):
+        from scikan.app.commands import print_formula
+
+        options = {"missing": missing, "category": _names(category)} | _format(delimiter, decimal, sheet)
+        status = print_formula(
+            model, table, target, options, latex=latex, digits=digits, test=test, seed=seed
+        )
+    raise typer.Exit(status)
+
+
+@app.command()
+def show(
+    model: Annotated[
+        Path, typer.Argument(help="A .kan file, or the folder that run wrote.", show_default=False)
+    ],
+    table: Rows = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Figure: .svg, .pdf or .png. Default: the model's name, .svg.")
+    ] = None,
+    edge: Annotated[
+        str | None, typer.Option(help="List names for one edge: layer.input.output from 0.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many names.", min=1)] = 5,
+    overwrite: Overwrite = False,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    sheet: Sheet = None,
+    debug: Debug = False,
+) -> None:
+    """Draw a network, or list the names that suit one of its edges."""
+    with _errors(debug):
+        from scikan.app.commands import show_model
+
+        options = _format(delimiter, decimal, sheet)
+        status = show_model(model, table, options, out=out, edge=edge, top=top, overwrite=overwrite)
+    raise typer.Exit(status)
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        Path, typer.Argument(help="A .kan file, or the law.json that run wrote.", show_default=False)
+    ],
+    table: Table,
+    out: Annotated[Path | None, typer.Option(help="CSV file. Default: standard output.")] = None,
+    overwrite: Overwrite = False,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    sheet: Sheet = None,
+    debug: Debug = False,
+) -> None:
+    """Write a table's columns with the predictions of a network or a law beside them."""
+    with _errors(debug):
+        from scikan.app.commands import predict_table
+
+        options = _format(delimiter, decimal, sheet)
+        status = predict_table(model, table, options, out=out, overwrite=overwrite)
+    raise typer.Exit(status)
+
+
+def _format(delimiter: str | None, decimal: str | None, sheet: str | None) -> dict[str, Any]:
+    return {"delimiter": delimiter, "decimal": decimal, "sheet": sheet}
 
 
 def _split_choice(split: str | None, group: str | None, time: str | None) -> tuple[str | None, str | None]:

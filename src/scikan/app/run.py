@@ -126,4 +126,32 @@ def _constant_lines(proposal: Proposal) -> list[str]:
 
 def write_answer(folder: Path, found: Discovery, data: Dataset, table: Path) -> None:
     """Write law.json, the models and the figures into an empty folder."""
+    from scikan.files.model import save
+
     write_json(folder / "law.json", law_json(found, data, table))
+    save(folder / "network.kan", found.network)
+    if found.model is not None:
+        save(folder / "law.kan", found.model)
+    write_figures(folder, found, data)
+
+
+def write_figures(folder: Path, found: Discovery, data: Dataset) -> None:
+    """Draw the law (or the network where there is none), the fit, the front and the columns, as SVG and PNG."""
+    from scikan.show.plot import plot, plot_features, plot_fit, plot_front, save_figure
+
+    shown = ("network",) if found.law is None else ("network", "law")
+    model = found.network if found.model is None else found.model
+    figures = {
+        "law": plot(model, data.x),
+        "fit": plot_fit(
+            found.truth,
+            {name: found.predictions[name] for name in shown},
+            data.units.get(data.targets[0], ""),
+        ),
+        "front": plot_front(found.front),
+    }
+    if found.features:
+        figures["features"] = plot_features(found.features)
+    for name, figure in figures.items():
+        for ending in ("svg", "png"):
+            save_figure(figure, folder / f"{name}.{ending}")

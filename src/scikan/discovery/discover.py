@@ -78,7 +78,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Discovery:
-    """The answer. `law` and `model` are None with verdict "none"; the network and the scores are always there."""
+    """The answer. `law` and `model` are None with verdict "none"; the network and the scores are always there.
+
+    `truth` (rows,) and `predictions` (of "law", "network", "linear", "boosting", each (rows,)) are the rows that
+    no search saw and what was said of them: the scores come from these.
+    """
 
     verdict: Verdict
     reason: str
@@ -95,6 +99,8 @@ class Discovery:
     structure: dict[str, Any]
     seconds: float
     config: Config
+    truth: Vector
+    predictions: dict[str, Vector]
     notices: tuple[str, ...] = field(default=())
 
 
@@ -146,6 +152,8 @@ def discover(
         structure={"groups": None, "tree": None, "shapes": list(found.climb.shapes)},
         seconds=monotonic() - started,
         config=config,
+        truth=judged.truth,
+        predictions=judged.predictions,
         notices=data.notices,
     )
 
