@@ -15,6 +15,7 @@ import numpy as np
 
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError, ShapeError
+from scikan.core.expr import complexity
 from scikan.core.kan import KAN
 from scikan.core.names import Number
 from scikan.core.printing import to_text
@@ -115,6 +116,8 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
     suffix = f" ({unit})" if unit else ""
     with figure_style():
         figure, (upper, lower) = _axes(5.6, 5.6, heights=(3.0, 1.2))
+        # Values over decades are seen, and their errors felt, on a logarithmic scale.
+        wide = bool(np.all(truth > 0) and np.ptp(np.log10(truth)) > 2)
         ends = [np.nanmin(truth), np.nanmax(truth)]
         upper.plot(ends, ends, color=FAINT, lw=1.0, zorder=1)
         lower.axhline(0.0, color=FAINT, lw=1.0, zorder=1)
@@ -126,10 +129,13 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
         }
         for place, (name, values) in enumerate(given.items()):
             look = points | {"color": SERIES[place % 6], "marker": MARKERS[place % 6]}
-            upper.scatter(truth, values, label=name, **look)
-            lower.scatter(truth, values - truth, **look)
+            upper.scatter(truth, np.where(values > 0, values, np.nan) if wide else values, label=name, **look)
+            lower.scatter(truth, values / truth - 1.0 if wide else values - truth, **look)
+        if wide:
+            upper.set(xscale="log", yscale="log")
+            lower.set(xscale="log")
         upper.set_ylabel(f"predicted{suffix}")
-        lower.set_ylabel(f"residual{suffix}")
+        lower.set_ylabel("relative residual" if wide else f"residual{suffix}")
         lower.set_xlabel(f"measured{suffix}")
         upper.tick_params(labelbottom=False)
         upper.legend()
@@ -141,31 +147,31 @@ def plot_front(front: Sequence[Any]) -> "Figure":
     """Return formulas as numbered points, complexity against error, the formulas beside them.
 
     Args:
-        front: items with `.expression`, `.relative` (the error) and `.bits` (the complexity).
+        front: items with `.expression` and `.relative` (mean square error over the target's variance).
 
     Raises:
         ShapeError: the front is empty.
     """
-    items = sorted(front, key=lambda item: float(item.bits))
+    items = sorted(front, key=lambda item: complexity(item.expression))
     if not items:
         raise ShapeError("The front is empty.", fix="pass at least one formula.")
     texts = [_shortened(_formula(item.expression)) for item in items]
-    bits = [float(item.bits) for item in items]
-    errors = np.maximum([float(item.relative) for item in items], 1e-16)
+    sizes = [complexity(item.expression) for item in items]
+    errors = np.sqrt(np.maximum([float(item.relative) for item in items], 1e-32))
     with figure_style():
         from matplotlib.lines import Line2D
 
         figure, (axes,) = _axes(8.0, max(3.4, 0.24 * len(items) + 0.8))
-        axes.plot(bits, errors, "-", color=FAINT, lw=0.8, zorder=1)
-        axes.scatter(bits, errors, color="white", edgecolors=SERIES[0], linewidths=1.2, s=150, zorder=2)
-        for place, (x, y) in enumerate(zip(bits, errors, strict=True), start=1):
+        axes.plot(sizes, errors, "-", color=FAINT, lw=0.8, zorder=1)
+        axes.scatter(sizes, errors, color="white", edgecolors=SERIES[0], linewidths=1.2, s=150, zorder=2)
+        for place, (x, y) in enumerate(zip(sizes, errors, strict=True), start=1):
             axes.text(
                 x, y, str(place), ha="center", va="center_baseline", fontsize=8.5, color=SERIES[0], zorder=3
             )
         axes.set_yscale("log")
         axes.margins(0.08)
-        axes.set_xlabel("complexity (bits)")
-        axes.set_ylabel("relative error")
+        axes.set_xlabel("complexity (operators, functions, columns and numbers)")
+        axes.set_ylabel("error / spread of the target")
         handles = [
             Line2D([], [], ls="", color=SERIES[0], marker=f"${n + 1}$", ms=7) for n in range(len(items))
         ]
