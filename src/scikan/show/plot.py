@@ -15,6 +15,7 @@ import numpy as np
 
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError, ShapeError
+from scikan.core.expr import complexity
 from scikan.core.kan import KAN
 from scikan.core.names import Number
 from scikan.core.printing import to_text
@@ -97,6 +98,8 @@ def plot_training(log: Any) -> "Figure":
 def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str = "") -> "Figure":
     """Return predictions against the truth with the line of equality, and what is left below.
 
+    Positive values over more than two decades are shown on logarithmic axes, and what is left relative to them.
+
     Args:
         truth: measured values, `(rows,)`.
         predictions: values of the same length by the name of what made them.
@@ -116,6 +119,7 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
     with figure_style():
         figure, (upper, lower) = _axes(5.6, 5.6, heights=(3.0, 1.2))
         ends = [np.nanmin(truth), np.nanmax(truth)]
+        relative = ends[0] > 0 and ends[1] > 100.0 * ends[0] and all(np.all(v > 0) for v in given.values())
         upper.plot(ends, ends, color=FAINT, lw=1.0, zorder=1)
         lower.axhline(0.0, color=FAINT, lw=1.0, zorder=1)
         points: dict[str, Any] = {
@@ -127,9 +131,11 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
         for place, (name, values) in enumerate(given.items()):
             look = points | {"color": SERIES[place % 6], "marker": MARKERS[place % 6]}
             upper.scatter(truth, values, label=name, **look)
-            lower.scatter(truth, values - truth, **look)
+            lower.scatter(truth, values / truth - 1.0 if relative else values - truth, **look)
+        if relative:
+            upper.set(xscale="log", yscale="log")
         upper.set_ylabel(f"predicted{suffix}")
-        lower.set_ylabel(f"residual{suffix}")
+        lower.set_ylabel("relative residual" if relative else f"residual{suffix}")
         lower.set_xlabel(f"measured{suffix}")
         upper.tick_params(labelbottom=False)
         upper.legend()
@@ -140,31 +146,36 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
 def plot_front(front: Sequence[Any]) -> "Figure":
     """Return formulas as numbered points, complexity against error, the formulas beside them.
 
+    Of the formulas given, those are shown that no simpler one beats.
+
     Args:
-        front: items with `.expression`, `.relative` (the error) and `.bits` (the complexity).
+        front: items with `.expression` and `.relative` (the error).
 
     Raises:
         ShapeError: the front is empty.
     """
-    items = sorted(front, key=lambda item: float(item.bits))
+    items = _unbeaten(front)
     if not items:
         raise ShapeError("The front is empty.", fix="pass at least one formula.")
     texts = [_shortened(_formula(item.expression)) for item in items]
-    bits = [float(item.bits) for item in items]
+    sizes = [complexity(item.expression) for item in items]
     errors = np.maximum([float(item.relative) for item in items], 1e-16)
     with figure_style():
         from matplotlib.lines import Line2D
 
         figure, (axes,) = _axes(8.0, max(3.4, 0.24 * len(items) + 0.8))
-        axes.plot(bits, errors, "-", color=FAINT, lw=0.8, zorder=1)
-        axes.scatter(bits, errors, color="white", edgecolors=SERIES[0], linewidths=1.2, s=150, zorder=2)
-        for place, (x, y) in enumerate(zip(bits, errors, strict=True), start=1):
+        axes.plot(sizes, errors, "-", color=FAINT, lw=0.8, zorder=1)
+        axes.scatter(sizes, errors, color="white", edgecolors=SERIES[0], linewidths=1.2, s=150, zorder=2)
+        for place, (x, y) in enumerate(zip(sizes, errors, strict=True), start=1):
             axes.text(
                 x, y, str(place), ha="center", va="center_baseline", fontsize=8.5, color=SERIES[0], zorder=3
             )
-        axes.set_yscale("log")
+        # A logarithmic axis without a whole decade on it has no readable ticks.
+        if errors.max() > 10.0 * errors.min():
+            axes.set_yscale("log")
         axes.margins(0.08)
-        axes.set_xlabel("complexity (bits)")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("complexity")
         axes.set_ylabel("relative error")
         handles = [
             Line2D([], [], ls="", color=SERIES[0], marker=f"${n + 1}$", ms=7) for n in range(len(items))
@@ -175,6 +186,15 @@ def plot_front(front: Sequence[Any]) -> "Figure":
         for text in legend.get_texts():
             text.set_parse_math(False)
     return figure
+
+
+def _unbeaten(front: Sequence[Any]) -> list[Any]:
+    """Return the items with a smaller error than every simpler one, the simplest first."""
+    kept: list[Any] = []
+    for item in sorted(front, key=lambda item: (complexity(item.expression), float(item.relative))):
+        if not kept or item.relative < kept[-1].relative:
+            kept.append(item)
+    return kept
 
 
 def plot_features(features: Mapping[str, tuple[Number, Number, Number]]) -> "Figure":
@@ -237,7 +257,7 @@ def _axes(width: float, height: float, heights: tuple[float, ...] = (1.0,)) -> "
 
 
 def _formula(expression: Any) -> str:
-    return expression if isinstance(expression, str) else to_text(expression, 4)
+    return to_text(expression, 4)
 
 
 def _shortened(text: str, most: int = 44) -> str:
