@@ -22,12 +22,16 @@ def main(seeds: int) -> None:
         exact, slowest = 0, 0.0
         for seed in range(seeds):
             started = perf_counter()
-            done = subprocess.run([sys.executable, str(SCRIPT), formula, str(seed)], capture_output=True, check=True)
+            done = subprocess.run(
+                [sys.executable, str(SCRIPT), formula, str(seed)], capture_output=True, check=True
+            )
             seconds = perf_counter() - started
             answer = json.loads(done.stdout)
             right = answer["formula"] == formula and max(answer["errors"]) <= 1e-8
             exact, slowest = exact + right, max(slowest, seconds)
-            sys.stdout.write(f"{formula}  seed {seed}  {seconds:5.1f} s  {answer['verdict']}  {answer['formula']}\n")
+            sys.stdout.write(
+                f"{formula}  seed {seed}  {seconds:5.1f} s  {answer['verdict']}  {answer['formula']}\n"
+            )
         sys.stdout.write(f"{formula}: {exact} of {seeds} exact, slowest {slowest:.1f} s from process start\n")
 
 

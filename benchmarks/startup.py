@@ -31,7 +31,17 @@ def commands(folder: str) -> dict[str, list[str]]:
         "first fit, default": [*python, FIRST_FIT.format(optimiser="kn.LevenbergMarquardt()")],
         "first fit, LBFGS": [*python, FIRST_FIT.format(optimiser="kn.LBFGS()")],
         "first fit, Adam": [*python, FIRST_FIT.format(optimiser="kn.Adam()")],
-        "scikan run, planets": [*cli, "run", str(TABLE), "-t", "period", "--out", folder, "--overwrite", "-q"],
+        "scikan run, planets": [
+            *cli,
+            "run",
+            str(TABLE),
+            "-t",
+            "period",
+            "--out",
+            folder,
+            "--overwrite",
+            "-q",
+        ],
     }
 
 

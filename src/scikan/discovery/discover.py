@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError
@@ -123,12 +124,15 @@ def discover(
     if data.n_outputs != 1:
         raise SettingError(f"The table has {data.n_outputs} targets.", fix="discover one at a time.")
     started = monotonic()
+    watch = Watch(report, keep)
     plan = plan_rows(data, config.hold_out, config.key)
     report(plan.told)
-    watch = Watch(report, keep)
-    trials = [run_trial(data, fold, config.settings(plan.searches), watch) for fold in plan.folds]
-    found = _on_all_rows(data, plan, trials, config, watch)
-    judged = _Judged.of(data, plan, trials, found)
+    # Everything here is small linear algebra, which threads slow down, tenfold where cores are shared.
+    with threadpool_limits(limits=1):
+        trials = [run_trial(data, fold, config.settings(plan.searches), watch) for fold in plan.folds]
+        found = _on_all_rows(data, plan, trials, config, watch)
+        judged = _Judged.of(data, plan, trials, found)
+        features = feature_scores(data, [trial.found.network for trial in trials], config.key)
     evidence = judged.evidence(np.random.default_rng(config.key))
     verdict, reason = _verdict(plan, found, evidence)
     law, fitted = (None, None) if verdict == "none" else _laws(data, found)
@@ -144,7 +148,7 @@ def discover(
         evidence=evidence,
         front=found.front,
         readout=found.readout,
-        features=feature_scores(data, [trial.found.network for trial in trials], config.key),
+        features=features,
         structure={"groups": None, "tree": None, "shapes": list(found.climb.shapes)},
         seconds=monotonic() - started,
         config=config,

@@ -40,6 +40,12 @@ SHORT = 60.0
 
 N_REFINED = 10
 
+MOST_SEARCHED = 4000
+"""Rows that a search reads of a large table; the verdict is on all that are held out."""
+
+MOST_REFITTED = 50_000
+"""Rows on which the constants of the found formulas are refitted."""
+
 LUCK = 8.0
 """Bits by which a more complex formula must be ahead to be preferred."""
 
@@ -136,7 +142,7 @@ class Watch:
 
 def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Watch = Watch()) -> Found:
     """Return what both roads find on the training rows of a table with one target; others are not read."""
-    table = data.rows(data.train)
+    table = _some_rows(data, MOST_SEARCHED, settings.key)
     columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     y = table.y[:, 0]
     weight = _weights(table)
@@ -157,6 +163,14 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
             watch.stage("formulas named from networks", front[0])
         ranked = bench.simplest_first(front, rng)
     return Found(ranked, bench.readout, climbed, network)
+
+
+def _some_rows(data: Dataset, most: int, key: int) -> Dataset:
+    """Return the training rows, or a random choice of them where there are more than a search can use."""
+    rows = data.train
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(key).choice(rows, most, replace=False))
+    return data.rows(rows)
 
 
 def _weights(table: Dataset) -> Any:
@@ -334,7 +348,7 @@ def _attached(net: KAN, frame: KAN) -> KAN:
 
 def reranked(found: Found, data: Dataset) -> Found:
     """Return a search's result with constants, snapping and ranking redone on all training rows of `data`."""
-    table = data.rows(data.train)
+    table = _some_rows(data, MOST_REFITTED, 0)
     columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     with threadpool_limits(limits=1, user_api="blas"):
         bench = _Bench(columns, table.y[:, 0], _weights(table), found.readout, table)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
 from scikan.core.expr import evaluate
@@ -17,7 +16,9 @@ from scikan.train.small import fit_small
 
 
 N_RESAMPLES = 8
-MANY_ROWS = 20_000
+
+BLOCK = 20_000
+"""Rows that a network is evaluated on at once, and at most looked at for scores."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,10 @@ def run_trial(data: Dataset, fold: Fold, settings: SearchSettings, watch: Watch)
     columns = {name: x[:, j] for j, name in enumerate(data.names)}
     with np.errstate(all="ignore"):
         law = np.broadcast_to(evaluate(found.best.expression, columns), len(x)).astype(float)
-        network = np.asarray(found.network(x))[:, 0]
+        blocks = np.array_split(x, max(1, len(x) // BLOCK))
+        network = np.concatenate([np.asarray(found.network(block))[:, 0] for block in blocks])
     linear = linear_predictions(seen.x, seen.y[:, 0], x)
-    # Trees on a few thousand rows gain nothing from threads and lose much where cores are shared.
-    with threadpool_limits(limits=1 if len(seen.x) < MANY_ROWS else None):
-        boosting = boosting_predictions(seen.x, seen.y[:, 0], x, settings.key)[:, 0]
+    boosting = boosting_predictions(seen.x, seen.y[:, 0], x, settings.key)[:, 0]
     return Trial(found, {"law": law, "network": network, "linear": linear, "boosting": boosting})
 
 
@@ -53,7 +53,8 @@ def feature_scores(data: Dataset, networks: list[KAN], key: int) -> dict[str, tu
     usable = [net for net in networks if net.n_edges]
     if len(usable) == 1:
         usable = [usable[0], *_resampled(data, usable[0], np.random.default_rng(key))]
-    table = np.asarray([attribute_inputs(net, np.asarray(net.features(data.x))).inputs for net in usable])
+    x = data.x[:: max(1, data.n_rows // BLOCK)]
+    table = np.asarray([attribute_inputs(net, np.asarray(net.features(x))).inputs for net in usable])
     if not len(table):
         return {}
     low, high = np.quantile(table, 0.1, axis=0), np.quantile(table, 0.9, axis=0)
@@ -64,7 +65,9 @@ def feature_scores(data: Dataset, networks: list[KAN], key: int) -> dict[str, tu
 
 
 def _resampled(data: Dataset, network: KAN, rng: np.random.Generator) -> list[KAN]:
-    inputs, targets = np.asarray(network.features(data.x)), np.asarray(network.readout.inverse()(data.y))
+    step = max(1, data.n_rows // BLOCK)
+    inputs = np.asarray(network.features(data.x[::step]))
+    targets = np.asarray(network.readout.inverse()(data.y[::step]))
     nets = []
     for _ in range(N_RESAMPLES):
         rows = rng.integers(0, len(inputs), min(len(inputs), 2000))

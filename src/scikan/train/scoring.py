@@ -7,6 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 
+MOST_ROWS = 100_000
+"""Rows that boosting learns from; it is a rival to compare with, not the answer."""
+
 Rows = Float[np.ndarray, "_ _"]
 
 
@@ -58,6 +61,9 @@ def boosting_predictions(fit_x: Rows, fit_y: Any, x: Rows, key: int = 0) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     fit_y = np.asarray(fit_y, float).reshape(len(fit_x), -1)
+    if len(fit_x) > MOST_ROWS:
+        chosen = np.random.default_rng(key).choice(len(fit_x), MOST_ROWS, replace=False)
+        fit_x, fit_y = fit_x[chosen], fit_y[chosen]
     leaf = max(2, min(20, len(fit_x) // 10))
     predictions = [
         HistGradientBoostingRegressor(random_state=key, min_samples_leaf=leaf).fit(fit_x, column).predict(x)
