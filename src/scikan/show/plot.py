@@ -98,6 +98,8 @@ def plot_training(log: Any) -> "Figure":
 def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str = "") -> "Figure":
     """Return predictions against the truth with the line of equality, and what is left below.
 
+    Positive values over more than two decades are shown on logarithmic axes, and what is left relative to them.
+
     Args:
         truth: measured values, `(rows,)`.
         predictions: values of the same length by the name of what made them.
@@ -116,9 +118,8 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
     suffix = f" ({unit})" if unit else ""
     with figure_style():
         figure, (upper, lower) = _axes(5.6, 5.6, heights=(3.0, 1.2))
-        # Values over decades are seen, and their errors felt, on a logarithmic scale.
-        wide = bool(np.all(truth > 0) and np.ptp(np.log10(truth)) > 2)
         ends = [np.nanmin(truth), np.nanmax(truth)]
+        relative = ends[0] > 0 and ends[1] > 100.0 * ends[0] and all(np.all(v > 0) for v in given.values())
         upper.plot(ends, ends, color=FAINT, lw=1.0, zorder=1)
         lower.axhline(0.0, color=FAINT, lw=1.0, zorder=1)
         points: dict[str, Any] = {
@@ -129,13 +130,12 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
         }
         for place, (name, values) in enumerate(given.items()):
             look = points | {"color": SERIES[place % 6], "marker": MARKERS[place % 6]}
-            upper.scatter(truth, np.where(values > 0, values, np.nan) if wide else values, label=name, **look)
-            lower.scatter(truth, values / truth - 1.0 if wide else values - truth, **look)
-        if wide:
+            upper.scatter(truth, values, label=name, **look)
+            lower.scatter(truth, values / truth - 1.0 if relative else values - truth, **look)
+        if relative:
             upper.set(xscale="log", yscale="log")
-            lower.set(xscale="log")
         upper.set_ylabel(f"predicted{suffix}")
-        lower.set_ylabel("relative residual" if wide else f"residual{suffix}")
+        lower.set_ylabel("relative residual" if relative else f"residual{suffix}")
         lower.set_xlabel(f"measured{suffix}")
         upper.tick_params(labelbottom=False)
         upper.legend()
@@ -146,18 +146,20 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
 def plot_front(front: Sequence[Any]) -> "Figure":
     """Return formulas as numbered points, complexity against error, the formulas beside them.
 
+    Of the formulas given, those are shown that no simpler one beats.
+
     Args:
-        front: items with `.expression` and `.relative` (mean square error over the target's variance).
+        front: items with `.expression` and `.relative` (the error).
 
     Raises:
         ShapeError: the front is empty.
     """
-    items = sorted(front, key=lambda item: complexity(item.expression))
+    items = _unbeaten(front)
     if not items:
         raise ShapeError("The front is empty.", fix="pass at least one formula.")
     texts = [_shortened(_formula(item.expression)) for item in items]
     sizes = [complexity(item.expression) for item in items]
-    errors = np.sqrt(np.maximum([float(item.relative) for item in items], 1e-32))
+    errors = np.maximum([float(item.relative) for item in items], 1e-16)
     with figure_style():
         from matplotlib.lines import Line2D
 
@@ -168,10 +170,13 @@ def plot_front(front: Sequence[Any]) -> "Figure":
             axes.text(
                 x, y, str(place), ha="center", va="center_baseline", fontsize=8.5, color=SERIES[0], zorder=3
             )
-        axes.set_yscale("log")
+        # A logarithmic axis without a whole decade on it has no readable ticks.
+        if errors.max() > 10.0 * errors.min():
+            axes.set_yscale("log")
         axes.margins(0.08)
-        axes.set_xlabel("complexity (operators, functions, columns and numbers)")
-        axes.set_ylabel("error / spread of the target")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("complexity")
+        axes.set_ylabel("relative error")
         handles = [
             Line2D([], [], ls="", color=SERIES[0], marker=f"${n + 1}$", ms=7) for n in range(len(items))
         ]
@@ -181,6 +186,15 @@ def plot_front(front: Sequence[Any]) -> "Figure":
         for text in legend.get_texts():
             text.set_parse_math(False)
     return figure
+
+
+def _unbeaten(front: Sequence[Any]) -> list[Any]:
+    """Return the items with a smaller error than every simpler one, the simplest first."""
+    kept: list[Any] = []
+    for item in sorted(front, key=lambda item: (complexity(item.expression), float(item.relative))):
+        if not kept or item.relative < kept[-1].relative:
+            kept.append(item)
+    return kept
 
 
 def plot_features(features: Mapping[str, tuple[Number, Number, Number]]) -> "Figure":
@@ -243,7 +257,7 @@ def _axes(width: float, height: float, heights: tuple[float, ...] = (1.0,)) -> "
 
 
 def _formula(expression: Any) -> str:
-    return expression if isinstance(expression, str) else to_text(expression, 4)
+    return to_text(expression, 4)
 
 
 def _shortened(text: str, most: int = 44) -> str:
