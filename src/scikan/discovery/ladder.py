@@ -23,6 +23,9 @@ from scikan.train.elimination import NOISY, JudgedRows, eliminate, judged_loss, 
 from scikan.train.small import SmallFit, fit_small
 
 
+LATE = 1.25
+"""What has begun may be finished in this multiple of the time."""
+
 FIRST_GRID = 5
 SHARP_GRIDS = (10, 20)
 
@@ -100,59 +103,83 @@ def climb(
         key: seed of the random starts.
         report: called with one line of text as each shape is judged.
     """
+    ascent = _Ascent(rows, settings, library, report)
     rng = np.random.default_rng(key)
-    n_inputs = rows.fit_x.shape[1]
-    best: tuple[float, KAN] | None = None
-    best_errors: Any = None
-    lowest = float("inf")
-    queue: list[tuple[float, KAN]] = []
-    noisy_nets: list[KAN] = []
-    tried: list[str] = []
-    stale, started = 0, monotonic()
-    for shape in ladder(n_inputs):
-        if tried and (monotonic() - started > settings.seconds or len(tried) >= settings.shapes):
+    for shape in ladder(rows.fit_x.shape[1]):
+        if ascent.is_over():
             break
-        members = trained(rows, [n_inputs, *shape], settings, rng)
-        tried.append(str([n_inputs, *shape]))
+        found = ascent.try_shape(shape, rng)
+        if found is not None:
+            return ascent.climbed((found,))
+    return ascent.climbed(tuple(ascent.named()) if settings.name else ())
+
+
+class _Ascent:
+    """The state of one climb: the best network, nets worth naming, and when to stop."""
+
+    def __init__(
+        self,
+        rows: JudgedRows,
+        settings: LadderSettings,
+        library: Library,
+        report: Callable[[str], None] | None,
+    ) -> None:
+        self.rows, self.settings, self.library, self.report = rows, settings, library, report
+        self.started = monotonic()
+        self.tried: list[str] = []
+        self.network: KAN | None = None
+        self.network_loss = self.lowest = float("inf")
+        self.errors: Any = None
+        self.stale = 0
+        self.queue: list[tuple[float, KAN]] = []
+        self.noisy: list[KAN] = []
+
+    def is_late(self, allowance: float = 1.0) -> bool:
+        """Whether the time (times an allowance for finishing) is used up."""
+        return monotonic() - self.started > allowance * self.settings.seconds
+
+    def is_over(self) -> bool:
+        """Whether no further shape is to be tried."""
+        if not self.tried:
+            return False
+        patience = self.settings.stale + (2 if self.lowest >= 0.05 else 0)
+        stuck = self.lowest >= NOISY and self.stale >= patience and self.settings.name
+        good = not self.settings.name and self.lowest < self.settings.enough
+        return self.is_late() or len(self.tried) >= self.settings.shapes or stuck or good
+
+    def try_shape(self, shape: list[WidthEntry], rng: np.random.Generator) -> NamedNet | None:
+        """Train a shape, remember what it is good for, and return an exact named net if it holds one."""
+        width: list[WidthEntry] = [self.rows.fit_x.shape[1], *shape]
+        members = trained(self.rows, width, self.settings, rng)
+        self.tried.append(str(width))
         if not members:
-            continue
+            return None
         loss, model = members[0]
-        if report is not None:
-            report(f"{tried[-1]}: held-out error {np.sqrt(loss):.2e} of the target's spread")
-        gained = best_errors is None or _significantly_better(squared_errors(model, rows), best_errors)
-        stale = 0 if gained else stale + 1
-        lowest = min(lowest, loss)
+        if self.report is not None:
+            self.report(f"{width}: held-out error {np.sqrt(loss):.2e} of the target's spread")
+        errors = squared_errors(model, self.rows)
+        gained = self.errors is None or _significantly_better(errors, self.errors)
+        self.stale = 0 if gained else self.stale + 1
+        self.lowest = min(self.lowest, loss)
         if gained:
             # A larger shape takes over only if held-out rows are sure of it: on few rows luck is cheap.
-            best, best_errors = (loss, model), squared_errors(model, rows)
-        if not settings.name:
-            if lowest < settings.enough:
-                break
-            continue
-        found = _follow_up(rows, members, lowest, shape, library, queue)
-        if found is not None and best is not None:
-            return Climb((found,), best[1], best[0], True, tuple(tried))
-        if gained and NOISY <= loss < 0.9:
-            noisy_nets.append(model)
-        if lowest >= NOISY and stale >= settings.stale + (2 if lowest >= 0.05 else 0):
-            break
-    named = _named_queue(rows, queue, library) if settings.name else []
-    if (
-        settings.name
-        and not any(net.is_named and net.loss <= EXACT for net in named)
-        and best is not None
-        and best[0] >= NOISY
-    ):
-        named += _noisy_names(rows, noisy_nets, library)
-    named.sort(key=lambda net: (not net.is_named, net.loss))
-    exact = bool(named) and named[0].is_named and named[0].loss <= EXACT
-    return Climb(
-        tuple(named),
-        None if best is None else best[1],
-        float("inf") if best is None else best[0],
-        exact,
-        tuple(tried),
-    )
+            self.network, self.network_loss, self.errors = model, loss, errors
+            if NOISY <= loss < 0.9:
+                self.noisy.append(model)
+        return _follow_up(self, members, shape) if self.settings.name else None
+
+    def named(self) -> list[NamedNet]:
+        """Name what is worth it in the time that is left, best nets first."""
+        named = _named_queue(self)
+        found = any(net.is_named and net.loss <= EXACT for net in named)
+        if not found and self.network_loss >= NOISY:
+            named += _noisy_names(self)
+        return sorted(named, key=lambda net: (not net.is_named, net.loss))
+
+    def climbed(self, named: tuple[NamedNet, ...]) -> Climb:
+        """Return the result."""
+        exact = bool(named) and named[0].is_named and named[0].loss <= EXACT
+        return Climb(named, self.network, self.network_loss, exact, tuple(self.tried))
 
 
 def trained(
@@ -202,34 +229,30 @@ def first_net(rows: JudgedRows, width: list[WidthEntry], key: int, noise: float)
     return placed
 
 
-def _follow_up(
-    rows: JudgedRows,
-    members: list[tuple[float, KAN]],
-    best: float,
-    shape: list[WidthEntry],
-    library: Library,
-    queue: list[tuple[float, KAN]],
-) -> NamedNet | None:
+def _follow_up(ascent: _Ascent, members: list[tuple[float, KAN]], shape: list[WidthEntry]) -> NamedNet | None:
     """Prune, sharpen and, if the error falls as a true structure's does, name; return an exact net if found."""
+    rows = ascent.rows
     single_product = len(shape) == 1 and not isinstance(shape[0], int)
     for loss, model in members[:3]:
-        if loss > (0.05 if single_product else 4e-4) or loss > 50.0 * max(best, 1e-16):
+        if loss > (0.05 if single_product else 4e-4) or loss > 50.0 * max(ascent.lowest, 1e-16):
             continue
+        if ascent.is_late(LATE):
+            break
         if loss > 4e-6 and model.n_edges > 2 * rows.fit_x.shape[1] and _stalls(model, loss, rows):
             continue
         path = eliminate(model, rows, floor=4e-6)
         careful = [step for step in path if step.loss <= 3.0 * loss][-1]
-        ends = [path[-1]] + (
-            [careful] if careful is not path[-1] and careful.loss < path[-1].loss / 5 else []
-        )
+        ends = [path[-1]]
+        if careful is not path[-1] and careful.loss < path[-1].loss / 5:
+            ends.append(careful)
         for end in ends:
             sharp_loss, sharp = sharpen(collapse(end.model), rows)
             if sharp_loss < 1e-8 or (sharp_loss < 1e-7 and sharp_loss < end.loss / 64):
-                found = _exact_name(rows, sharp, library)
+                found = _exact_name(rows, sharp, ascent.library)
                 if found is not None:
                     return found
             if sharp_loss < 1e-8 or (sharp_loss < 1e-6 and sharp_loss < end.loss / 9):
-                queue.append((sharp_loss, sharp))
+                ascent.queue.append((sharp_loss, sharp))
     return None
 
 
@@ -262,34 +285,38 @@ def _exact_name(rows: JudgedRows, model: KAN, library: Library) -> NamedNet | No
     return None
 
 
-def _named_queue(rows: JudgedRows, queue: list[tuple[float, KAN]], library: Library) -> list[NamedNet]:
+def _named_queue(ascent: _Ascent) -> list[NamedNet]:
     """Name the nets that looked right but were not exact at first, fewest edges first."""
     results: list[NamedNet] = []
-    for _, model in sorted(queue, key=lambda item: item[1].n_edges)[:4]:
-        for net in name_network(model, rows, library)[:1]:
+    for _, model in sorted(ascent.queue, key=lambda item: item[1].n_edges)[:4]:
+        if ascent.is_late(LATE):
+            break
+        for net in name_network(model, ascent.rows, ascent.library)[:1]:
             if net.is_named:
-                results.append(to_rounding(net, rows))
+                results.append(to_rounding(net, ascent.rows))
                 if results[-1].loss <= EXACT:
                     return results
     return results
 
 
-def _noisy_names(rows: JudgedRows, nets: list[KAN], library: Library) -> list[NamedNet]:
+def _noisy_names(ascent: _Ascent) -> list[NamedNet]:
     """On noisy rows: fewest edges within one standard error of the best, then names by paired tests."""
-    if not nets:
-        return []
-    pruned = []
-    for model in nets:
-        end = eliminate(model, rows, floor=0.0)[-1]
-        pruned.append((end.loss, collapse(end.model)))
-    level = min(loss for loss, _ in pruned) * (1.0 + 2.0 * np.sqrt(2.0 / len(rows.judge_x)))
+    rows = ascent.rows
+    pruned: list[tuple[float, KAN]] = []
+    for model in ascent.noisy:
+        if not ascent.is_late(LATE) or not pruned:
+            end = eliminate(model, rows, floor=0.0)[-1]
+            pruned.append((end.loss, collapse(end.model)))
+    level = min((loss for loss, _ in pruned), default=0.0) * (1.0 + 2.0 * np.sqrt(2.0 / len(rows.judge_x)))
     close = sorted((item for item in pruned if item[0] <= level), key=lambda item: item[1].n_edges)
     results = []
     for _, model in close[:2]:
         refitted = fit_small(model, rows.fit_x, rows.fit_y, steps=20).model
-        for net in name_network(refitted, rows, library)[:2]:
+        for net in name_network(refitted, rows, ascent.library)[:2]:
             if net.is_named:
                 results.append(to_rounding(net, rows))
+        if ascent.is_late(LATE):
+            break
     return results
 
 

@@ -19,7 +19,7 @@ N_POINTS = 60
 N_REFINED = 14
 N_SIMPLE = 30
 
-_INNER = ("x^2", "x^3", "x^4", "1/x", "1/x^2", "sqrt", "exp", "log", "sin", "tanh", "abs", "gaussian", "x")
+_INNER = ("x^2", "x^3", "x^4", "1/x", "1/x^2", "sqrt", "exp", "log", "sin", "cos", "tanh", "abs", "gaussian")
 _OUTER = (
     "x^2",
     "x^3",
@@ -77,8 +77,6 @@ def _chains(x: Any, v: Any) -> list[Problem]:
     few = np.unique(np.linspace(0, len(x) - 1, N_POINTS).round().astype(int))
     found: list[tuple[float, Problem]] = []
     for name in _INNER:
-        if name == "x":
-            continue
         f1 = LIBRARY[name]
         for a1, b1 in _natural_arguments(f1):
             w = f1.value(np, a1 * x + b1)
@@ -128,7 +126,7 @@ def _pairs(x: Any, v: Any) -> list[Problem]:
     """Screen c1 f1 + c2 f2 + d and f1 (c1 f2 + c2) + d for all pairs of functions at natural arguments."""
     few = np.unique(np.linspace(0, len(x) - 1, N_POINTS).round().astype(int))
     entries, columns = [], []
-    for name in ("x", *(n for n in _OUTER if n != "cosh"), "x^4", "gaussian", "abs"):
+    for name in ("x", *(n for n in _OUTER if n != "cosh"), "x^4", "cos", "gaussian", "abs"):
         function = LIBRARY[name]
         for a, b in (
             [(1.0, 0.0)] if "a" not in function.free else [(r, 0.0) for r in (0.5, 1, 2, 4, 7, -1, -3)]
