@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 
 MOST_ROWS = 100_000
@@ -65,8 +66,12 @@ def boosting_predictions(fit_x: Rows, fit_y: Any, x: Rows, key: int = 0) -> Any:
         chosen = np.random.default_rng(key).choice(len(fit_x), MOST_ROWS, replace=False)
         fit_x, fit_y = fit_x[chosen], fit_y[chosen]
     leaf = max(2, min(20, len(fit_x) // 10))
-    predictions = [
-        HistGradientBoostingRegressor(random_state=key, min_samples_leaf=leaf).fit(fit_x, column).predict(x)
-        for column in fit_y.T
-    ]
+    # OpenMP threads wait by spinning: where cores are shared, two are twenty times slower than one.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        predictions = [
+            HistGradientBoostingRegressor(random_state=key, min_samples_leaf=leaf)
+            .fit(fit_x, column)
+            .predict(x)
+            for column in fit_y.T
+        ]
     return np.stack(predictions, axis=1)
