@@ -174,7 +174,7 @@ def plot_front(front: Sequence[Any]) -> "Figure":
         if errors.max() > 10.0 * errors.min():
             axes.set_yscale("log")
         axes.margins(0.08)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
         axes.set_xlabel("complexity")
         axes.set_ylabel("relative error")
         handles = [
