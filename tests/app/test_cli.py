@@ -208,6 +208,16 @@ def test_load_law_gives_the_law_with_units_ranges_and_errors(made):
     assert np.allclose(law(np.stack([RADIUS, HEIGHT], 1)), CLEAN["area [m2]"], rtol=1e-6)
 
 
+def test_load_law_marks_fitted_constants_again(made, tmp_path):
+    answer = json.loads((made[0] / "answer/law.json").read_text())
+    answer["formula"] = "2*height - 0.731*radius**2"
+    answer["constants"] = [{"value": -0.731, "error": 0.02, "snapped": False}]
+    (tmp_path / "law.json").write_text(json.dumps(answer))
+    (constant,) = kn.load_law(tmp_path).constants
+    assert (abs(constant.value), constant.error) == (0.731, 0.02)
+    assert str(kn.load_law(tmp_path).expression) == answer["formula"]
+
+
 @pytest.mark.parametrize(
     "text, told",
     [

@@ -247,8 +247,8 @@ def _latex_call(name: str, argument: str) -> tuple[str, int]:
 
 
 def latex_name(name: str) -> str:
-    """Return a column's name in LaTeX: Greek words as letters, digits and words after `_` as an index."""
-    match = re.fullmatch(r"([^\W\d_]+?)_?(\d+)|([^\W\d_]+)_(\w+)", name)
+    """Return a column's name in LaTeX: Greek words as letters, digits and short endings after `_` as an index."""
+    match = re.fullmatch(r"([^\W\d_]+?)_?(\d+)|([^\W\d_]|" + "|".join(_GREEK) + r")_(\w+)", name)
     if match:
         head, index = match[1] or match[3], match[2] or match[4]
         return f"{_latex_word(head)}_{{{index if index.isdigit() else _latex_word(index)}}}"

@@ -20,7 +20,7 @@ from scikan.core.errors import SettingError
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
 from scikan.discovery.protocol import Plan, plan_rows
-from scikan.discovery.search import Found, Proposal, SearchSettings, Watch, reranked, search, views
+from scikan.discovery.search import Found, Proposal, SearchSettings, Watch, pareto, reranked, search, views
 from scikan.discovery.trial import Trial, feature_scores, run_trial
 from scikan.law.evidence import Dependence, Whiteness, dependence, whiteness
 from scikan.law.record import Law
@@ -146,7 +146,7 @@ def discover(
         scores=judged.scores(),
         protocol=plan.protocol,
         evidence=evidence,
-        front=found.front,
+        front=pareto(found.front),
         readout=found.readout,
         features=features,
         structure={"groups": None, "tree": None, "shapes": list(found.climb.shapes)},

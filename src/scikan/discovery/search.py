@@ -22,7 +22,7 @@ from scikan.core.printing import to_text
 from scikan.discovery.ladder import Climb, LadderSettings, climb
 from scikan.discovery.stages import affine_laws, constant_law, polynomials, power_laws
 from scikan.law.description import description_length, structure_bits
-from scikan.law.evidence import whiteness
+from scikan.law.evidence import WHITENESS_LEVEL, whiteness
 from scikan.law.refitting import Readout, refit, target_variance
 from scikan.law.simplify import simplify
 from scikan.law.snapping import snap
@@ -37,6 +37,9 @@ EXACT = 1e-18
 
 SHORT = 60.0
 """Bits of structure up to which a law with white residuals ends the search before networks are trained."""
+
+SETTLED = 0.001
+"""Level at which a short law's residual must show structure for networks to be asked; the verdict is stricter."""
 
 N_REFINED = 10
 
@@ -152,7 +155,9 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
         front = bench.proposals(_closed_form(table), "regression")
         front = bench.refined(front)
         watch.stage("formulas by regression", front[0])
-        settled = front[0].is_exact or (bench.is_white(front[0], rng) and bench.bits_of(front[0]) < SHORT)
+        settled = front[0].is_exact or (
+            bench.is_white(front[0], rng, SETTLED) and bench.bits_of(front[0]) < SHORT
+        )
         settled = settled and not front[0].is_mean and not settings.thorough
         rungs = LadderSettings(seconds=settings.seconds, shapes=COMPARED if settled else 99, name=not settled)
         network, climbed = _networks(table, rungs, settings, watch)
@@ -274,10 +279,10 @@ class _Bench:
             value = np.broadcast_to(evaluate(expr, self.columns), self.y.shape)
             return np.log(value / self.y) if self.readout == "log" else value - self.y
 
-    def is_white(self, proposal: Proposal, rng: np.random.Generator) -> bool:
+    def is_white(self, proposal: Proposal, rng: np.random.Generator, level: float = WHITENESS_LEVEL) -> bool:
         """Whether a proposal leaves no structure on these rows."""
         return whiteness(
-            self.residual(proposal.expression), views(self.table, proposal.expression), rng
+            self.residual(proposal.expression), views(self.table, proposal.expression), rng, level
         ).is_white
 
     def simplest_first(self, front: list[Proposal], rng: np.random.Generator) -> tuple[Proposal, ...]:
@@ -291,6 +296,17 @@ class _Bench:
             if chosen is front[0] or self.is_white(chosen, rng):
                 return (chosen, *[p for p in front if p is not chosen])
         return tuple(front)
+
+
+def pareto(front: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+    """Return the preferred formula first, then those that no shorter one beats in error, by description length."""
+    kept = [front[0]]
+    for proposal in front[1:]:
+        size = complexity(proposal.expression)
+        rivals = [p for p in front if complexity(p.expression) <= size and p is not proposal]
+        if all(p.relative > proposal.relative for p in rivals):
+            kept.append(proposal)
+    return tuple(kept)
 
 
 def views(table: Dataset, expr: Expr) -> list[Any]:

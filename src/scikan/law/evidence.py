@@ -104,16 +104,19 @@ def _permutation(labels: Any, rng: np.random.Generator) -> Any:
     return order
 
 
-def whiteness(residual: Vector, views: Sequence[np.ndarray], rng: np.random.Generator) -> Whiteness:
+def whiteness(
+    residual: Vector, views: Sequence[np.ndarray], rng: np.random.Generator, level: float = WHITENESS_LEVEL
+) -> Whiteness:
     """Return whether a residual is correlated with its neighbours', in any of several views of the rows.
 
     A view is a choice of columns in which neighbours are looked for: the law's own show a wrong form most
     sharply, all columns show a missing variable. In each, the three nearest neighbours give a rank
-    correlation; it is compared with that of shuffled residuals at `WHITENESS_LEVEL` shared by the views.
+    correlation; it is compared with that of shuffled residuals.
 
     Args:
         residual: (rows,); rows where it is undefined are left out.
         views: arrays (rows, columns), each scaled as it should be compared.
+        level: share of false alarms, divided among the views.
     """
     usable = np.flatnonzero(np.isfinite(residual))
     if len(usable) > MOST_ROWS:
@@ -126,13 +129,13 @@ def whiteness(residual: Vector, views: Sequence[np.ndarray], rng: np.random.Gene
     seen = [
         w
         for view in views
-        if (w := _neighbour_correlation(ranks, np.asarray(view, float)[usable], len(views), rng))
+        if (w := _neighbour_correlation(ranks, np.asarray(view, float)[usable], level / len(views), rng))
     ]
     return max(seen, key=lambda w: w.correlation - w.threshold, default=Whiteness(0.0, 1.0))
 
 
 def _neighbour_correlation(
-    ranks: Vector, places: Any, n_views: int, rng: np.random.Generator
+    ranks: Vector, places: Any, level: float, rng: np.random.Generator
 ) -> Whiteness | None:
     spread = places.std(axis=0)
     places = places[:, spread > 0] / spread[spread > 0]
@@ -145,5 +148,5 @@ def _neighbour_correlation(
         return float(np.mean(values[:, None] * values[nearest[:, 1:]])) / size
 
     shuffled = np.sort([statistic(rng.permutation(ranks)) for _ in range(N_PERMUTATIONS)])
-    place = int(np.ceil((1 - WHITENESS_LEVEL / n_views) * N_PERMUTATIONS)) - 1
+    place = int(np.ceil((1 - level) * N_PERMUTATIONS)) - 1
     return Whiteness(statistic(ranks), float(shuffled[place]))

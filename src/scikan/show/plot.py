@@ -149,7 +149,7 @@ def plot_front(front: Sequence[Any]) -> "Figure":
     Of the formulas given, those are shown that no simpler one beats.
 
     Args:
-        front: items with `.expression` and `.relative` (the error).
+        front: items with `.expression` and `.relative` (mean square error over the variance).
 
     Raises:
         ShapeError: the front is empty.
@@ -159,9 +159,10 @@ def plot_front(front: Sequence[Any]) -> "Figure":
         raise ShapeError("The front is empty.", fix="pass at least one formula.")
     texts = [_shortened(_formula(item.expression)) for item in items]
     sizes = [complexity(item.expression) for item in items]
-    errors = np.maximum([float(item.relative) for item in items], 1e-16)
+    errors = np.sqrt(np.maximum([float(item.relative) for item in items], 1e-32))
     with figure_style():
         from matplotlib.lines import Line2D
+        from matplotlib.ticker import MaxNLocator
 
         figure, (axes,) = _axes(8.0, max(3.4, 0.24 * len(items) + 0.8))
         axes.plot(sizes, errors, "-", color=FAINT, lw=0.8, zorder=1)
@@ -174,7 +175,7 @@ def plot_front(front: Sequence[Any]) -> "Figure":
         if errors.max() > 10.0 * errors.min():
             axes.set_yscale("log")
         axes.margins(0.08)
-        axes.locator_params(axis="x", integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("complexity")
         axes.set_ylabel("relative error")
         handles = [
