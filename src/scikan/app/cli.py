@@ -200,7 +200,9 @@ def formula(
     with _errors(debug):
         from scikan.app.commands import print_formula
 
-        options = {"missing": missing, "category": _names(category)} | _format(delimiter, decimal, sheet)
+        options = {"missing": _missing(missing), "category": _names(category)} | _format(
+            delimiter, decimal, sheet
+        )
         status = print_formula(
             model, table, target, options, latex=latex, digits=digits, test=test, seed=seed
         )
@@ -290,7 +292,7 @@ def _table_options(
         "inputs": _names(inputs) or None,
         "ignore": _names(ignore),
         "sigma": sigma,
-        "missing": missing,
+        "missing": _missing(missing),
         "category": _names(category),
         "group": group,
         "time": time,
@@ -298,6 +300,14 @@ def _table_options(
         "decimal": decimal,
         "sheet": sheet,
     }
+
+
+def _missing(text: str | None) -> str | None:
+    if text not in (None, "drop", "median"):
+        from scikan.core.errors import SettingError
+
+        raise SettingError(f"--missing {text} is unknown.", fix="write --missing drop or --missing median.")
+    return text
 
 
 def _names(text: str | None) -> tuple[str, ...]:

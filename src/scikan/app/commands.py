@@ -58,9 +58,9 @@ def fit_table(
         aside.print(f"{table.name}: {escape(repr(data))}", style="dim")
         for notice in data.notices:
             aside.print(f"note: {escape(notice)}", style="dim")
+    model = KAN.for_data(data.rows(data.train), layers, grid, key=seed)
     if not no_cache:
         _keep_compiled(aside, quiet)
-    model = KAN.for_data(data.rows(data.train), layers, grid, key=seed)
     model, log = _trained(model, data, steps, penalty, aside, quiet)
     if prune and log.status != "interrupted":
         from scikan.train.elimination import prune_by_loss
@@ -181,6 +181,7 @@ def print_formula(
     seed: int,
 ) -> int:
     """Print the formula of a network, naming its edges on a table where they have no names yet."""
+    from scikan.law.snapping import snap_law
     from scikan.symbolic.formula import formula
     from scikan.symbolic.naming import auto_symbolic, spline_edges
 
@@ -197,7 +198,7 @@ def print_formula(
         if left := spline_edges(model):
             _tell_unnamed(console, model, left, data)
             return NONE
-    law = formula(model)
+    law = formula(model) if data is None else snap_law(formula(model), data)
     console.print(escape(law.latex(digits) if latex else law.text(digits)))
     if data is not None:
         _tell_score(aside, law, data)

@@ -157,17 +157,18 @@ class AbstractKANEstimator(BaseEstimator):
         return plot(self.model_, self.data_)
 
     def formula(self) -> Law:
-        """Return the law that the network has found, its edges named one after the other.
+        """Return the law that the network has found: its edges named one after the other, its constants snapped.
 
         Raises:
             NotSymbolicError: some edges have no name in the library; they are listed.
         """
+        from scikan.law.snapping import snap_law
         from scikan.symbolic.formula import formula
         from scikan.symbolic.naming import auto_symbolic
 
         check_is_fitted(self)
         named, _ = auto_symbolic(self.model_, self.data_)
-        return formula(named)
+        return snap_law(formula(named), self.data_)
 
 
 class KANRegressor(RegressorMixin, AbstractKANEstimator):  # type: ignore[misc]

@@ -1,0 +1,359 @@
+"""The command line: every command on a small table, every bad input, and Ctrl-C."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import scikan as kn
+from scikan.app import cache
+from scikan.app.cli import app
+
+
+RUNNER = CliRunner()
+RNG = np.random.default_rng(0)
+RADIUS, HEIGHT = RNG.uniform(1, 3, 120), RNG.uniform(-2, 2, 120)
+CLEAN = pd.DataFrame({"radius [m]": RADIUS, "height [m]": HEIGHT, "area [m2]": RADIUS**2 + 2.0 * HEIGHT})
+EXPECTED = {"law.json", "network.kan", "law.kan"} | {
+    f"{name}.{ending}" for name in ("law", "fit", "front", "features") for ending in ("svg", "png")
+}
+
+
+def scikan(*arguments):
+    done = RUNNER.invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    kept = jax.config.jax_compilation_cache_dir
+    yield
+    jax.config.update("jax_compilation_cache_dir", kept)
+
+
+@pytest.fixture
+def cache_home():
+    return Path(os.environ["XDG_CACHE_HOME"])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a table, a trained network and the answer of a run, made once by the commands themselves."""
+    folder = tmp_path_factory.mktemp("made")
+    CLEAN.to_csv(folder / "points.csv", index=False)
+    fit = (
+        "fit",
+        folder / "points.csv",
+        "-t",
+        "area",
+        "--out",
+        folder / "m.kan",
+        "--hidden",
+        "",
+        "--no-cache",
+    )
+    run = ("run", folder / "points.csv", "-t", "area", "--out", folder / "answer", "--minutes", "0.1")
+    told = {"fit": scikan(*fit), "run": scikan(*run)}
+    return folder, told
+
+
+# --- what works -------------------------------------------------------------------------------------------
+
+
+def test_run_prints_the_law_and_writes_models_figures_and_json(made):
+    folder, told = made
+    status, out, _ = told["run"]
+    assert status == 0
+    assert "A law." in out and "area = 2*height + radius**2" in out
+    assert {path.name for path in (folder / "answer").iterdir()} == EXPECTED
+    answer = json.loads((folder / "answer/law.json").read_text())
+    assert answer["verdict"] == "law" and answer["names"]["radius"]["unit"] == "m"
+    compiled = kn.load(folder / "answer/law.kan")
+    assert np.allclose(compiled(np.stack([RADIUS, HEIGHT], 1))[:, 0], CLEAN["area [m2]"], rtol=1e-6)
+
+
+def test_fit_prints_scores_beside_two_rivals_and_writes_the_network(made):
+    folder, told = made
+    status, out, err = told["fit"]
+    assert status == 0
+    assert all(word in out for word in ("network", "linear", "boosting", "24 held-out rows", "RMSE [m2]"))
+    assert "written" in err and "fit ━" not in err
+    assert kn.load(folder / "m.kan").names == ("radius", "height")
+
+
+def test_fit_prunes_and_takes_hidden_layers(made):
+    options = ("--hidden", "2,1", "--steps", "20", "--prune", "--seed", "1", "-q", "--no-cache")
+    status, out, _ = scikan("fit", made[0] / "points.csv", "-t", "area", "--out", "p.kan", *options)
+    assert status == 0
+    assert kn.load("p.kan").n_edges < 12
+
+
+def test_a_sparse_fit_keeps_compiled_programs_in_a_closed_folder(made, cache_home):
+    done = scikan(
+        *("fit", made[0] / "points.csv", "-t", "area", "--out", "s.kan", "--hidden", "", "--steps", "2"),
+        *("--penalty", "1e-3"),
+    )
+    assert done[0] == 0
+    (folder,) = (cache_home / "scikan").iterdir()
+    assert folder.name == f"xla-{cache.cpu_key()}"
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_open_cache_folder_is_not_used(cache_home):
+    (cache_home / "scikan").mkdir()
+    (cache_home / "scikan").chmod(0o777)
+    assert "others can write" in cache.keep_compiled()
+
+
+def test_a_linked_cache_folder_is_not_used(cache_home, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (cache_home / "scikan").symlink_to(tmp_path / "elsewhere")
+    assert "is a link" in cache.keep_compiled()
+
+
+def test_formula_names_the_edges_on_a_table(made):
+    folder, _ = made
+    status, out, err = scikan("formula", folder / "m.kan", "--table", folder / "points.csv", "--digits", "4")
+    assert status == 0
+    assert out in ("area = radius**2 + 2*height\n", "area = 2*height + radius**2\n")
+    assert "R2 1, " in err and "24 held-out rows" in err
+
+
+def test_formula_of_a_named_network_needs_no_table(made):
+    status, out, _ = scikan("formula", made[0] / "answer/law.kan", "--latex")
+    assert status == 0
+    assert out.startswith(r"\mathrm{area} = ") and r"\mathrm{radius}^{2}" in out
+
+
+def test_formula_without_a_table_says_how_to_name_edges(made):
+    status, out, err = scikan("formula", made[0] / "m.kan")
+    assert (status, out) == (2, "")
+    assert "2 edges without a name" in err and "--table TABLE" in err
+
+
+def test_formula_that_no_name_fits_ends_with_status_3_and_the_candidates(tmp_path):
+    x = np.sort(RNG.uniform(-1, 1, 200))
+    y = np.interp(x, np.linspace(-1, 1, 15), RNG.normal(size=15))
+    pd.DataFrame({"x": x, "y": y}).to_csv("jagged.csv", index=False)
+    options = ("--hidden", "", "--grid", "25", "-q", "--no-cache")
+    assert scikan("fit", "jagged.csv", "-t", "y", "--out", "j.kan", *options)[0] == 0
+    status, out, _ = scikan("formula", "j.kan", "--table", "jagged.csv")
+    assert status == 3
+    assert "No formula" in out and "edge 0.0.0: " in out and "(R2 " in out
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_show_draws_the_network(made, tmp_path, ending):
+    status, _, err = scikan("show", made[0] / "m.kan", "--out", f"net.{ending}")
+    assert status == 0 and "written" in err
+    assert (tmp_path / f"net.{ending}").stat().st_size > 1000
+
+
+def test_show_takes_a_runs_folder_and_names_the_figure_after_it(made, tmp_path):
+    assert scikan("show", made[0] / "answer", "--table", made[0] / "points.csv")[0] == 0
+    assert (tmp_path / "answer.svg").is_file()
+
+
+def test_show_lists_names_for_an_edge(made, tmp_path):
+    status, out, _ = scikan("show", made[0] / "m.kan", "--edge", "0.1.0", "--top", "3")
+    assert status == 0
+    assert "edge 0.1.0 is spline" in out and "x " in out
+    assert list(tmp_path.glob("*.svg")) == []
+
+
+@pytest.mark.parametrize("model", ["m.kan", "answer/law.json", "answer/law.kan"])
+def test_predict_keeps_all_columns_and_adds_one(made, model):
+    table = CLEAN.assign(label="a")
+    table.to_csv("new.csv", index=False)
+    assert scikan("predict", made[0] / model, "new.csv", "--out", "out.csv")[0] == 0
+    written = pd.read_csv("out.csv")
+    assert list(written) == [*table, "area_predicted"]
+    assert np.allclose(written["area_predicted"], CLEAN["area [m2]"], rtol=1e-3, atol=1e-2)
+
+
+def test_predict_writes_to_standard_output_and_warns_outside_the_training_range(made):
+    pd.DataFrame({"radius": [2.0, 9.0], "height": [0.0, 0.0]}).to_csv("far.csv", index=False)
+    status, out, err = scikan("predict", made[0] / "answer/law.json", "far.csv")
+    assert status == 0
+    assert out.splitlines()[0] == "radius,height,area_predicted" and len(out.splitlines()) == 3
+    assert 'W601  Extrapolation: 50 % of the rows lie outside the training range of "radius"' in err
+
+
+def test_predict_counts_rows_without_a_value(made, tmp_path):
+    answer = json.loads((made[0] / "answer/law.json").read_text())
+    answer["formula"], answer["constants"] = "log(height)", []
+    (tmp_path / "log.json").write_text(json.dumps(answer))
+    pd.DataFrame({"height": [1.0, -1.0, -2.0], "n": [1, 2, 3]}).to_csv("low.csv", index=False)
+    status, out, err = scikan("predict", "log.json", "low.csv")
+    assert status == 0 and "2 of 3 rows have no prediction" in err
+    assert out.splitlines()[2] == "-1.0,2,"
+
+
+def test_load_law_gives_the_law_with_units_ranges_and_errors(made):
+    law = kn.load_law(made[0] / "answer")
+    assert law.targets == ("area",) and law.units["radius"] == "m"
+    assert np.allclose(law.domain[0], [RADIUS.min(), RADIUS.max()])
+    assert np.allclose(law(np.stack([RADIUS, HEIGHT], 1)), CLEAN["area [m2]"], rtol=1e-6)
+
+
+def test_load_law_marks_fitted_constants_again(made, tmp_path):
+    answer = json.loads((made[0] / "answer/law.json").read_text())
+    answer["formula"] = "2*height - 0.731*radius**2"
+    answer["constants"] = [{"value": -0.731, "error": 0.02, "snapped": False}]
+    (tmp_path / "law.json").write_text(json.dumps(answer))
+    (constant,) = kn.load_law(tmp_path).constants
+    assert (abs(constant.value), constant.error) == (0.731, 0.02)
+    assert str(kn.load_law(tmp_path).expression) == answer["formula"]
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("{", "is no JSON"),
+        ("[]", "is no law.json"),
+        ('{"format": 7}', "has format 7"),
+        ('{"format": 1, "formula": null, "verdict": "none", "reason": "noise"}', "holds no law"),
+        ('{"format": 1, "formula": "open(x)", "names": {}, "target": "y"}', "is no law that can be read"),
+        ('{"format": 1, "formula": "1"}', "is no law that can be read"),
+    ],
+)
+def test_load_law_refuses_what_is_none(tmp_path, text, told):
+    (tmp_path / "law.json").write_text(text)
+    with pytest.raises(kn.ModelFileError, match=told):
+        kn.load_law(tmp_path / "law.json")
+
+
+# --- what does not ----------------------------------------------------------------------------------------
+
+
+def column(name, value, row=3):
+    table = CLEAN.astype(object)
+    table.loc[row, name] = value
+    return table.to_csv(index=False)
+
+
+ROW = "1,2,3\n"
+BAD_TABLES = {
+    "misspelt target": (CLEAN.to_csv(index=False), "aera", 'did you mean "area"?'),
+    "missing target": ("a,b\n1,2\n2,1\n3,3\n4,2\n", "z", 'There is no column "z" (target)'),
+    "text among numbers": (column("area [m2]", "many"), "area", '"area"'),
+    "empty cell": (column("height [m]", ""), "area", "--missing"),
+    "infinite cell": (column("height [m]", "inf"), "area", '"height"'),
+    "constant target": ("a,y\n" + "".join(f"{n},5\n" for n in range(9)), "y", '"y" is constant'),
+    "constant input": ("a,y\n" + "".join(f"5,{n}\n" for n in range(9)), "y", '"a" is constant'),
+    "few rows": ("a,b,c,y\n1,2,3,4\n2,3,1,2\n3,1,2,3\n", "y", "3 rows for 3 inputs; at least 5"),
+    "one row": ("a,b,y\n1,2,3\n", "y", "1 row"),
+    "doubled name": ("a,a,y\n" + ROW * 9, "y", '"a"'),
+    "empty file": ("", "y", "empty"),
+    "no table": ("\x00\x01\x02\x00binary", "y", "bad.csv"),
+    "wrong delimiter": ("a;b;y\n1;2;3\n2;1;3\n3;2;1\n4;1;2\n", "y", "leave the delimiter out"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+@pytest.mark.parametrize("command", ["run", "fit"])
+def test_a_bad_table_is_one_sentence_with_a_remedy_and_nothing_is_written(tmp_path, command, case):
+    text, target, told = BAD_TABLES[case]
+    (tmp_path / "bad.csv").write_text(text)
+    out = "out" if command == "run" else "out.kan"
+    extra = ("--delimiter", ",") if case == "wrong delimiter" else ()
+    status, printed, err = scikan(command, "bad.csv", "--target", target, "--out", out, *extra)
+    assert status == 2
+    assert err.startswith("E1") and "Fix: " in err and told in err
+    assert len(err.splitlines()) <= 8 and "Traceback" not in err
+    assert "law" not in printed
+    assert {path.name for path in tmp_path.iterdir()} == {"bad.csv"}
+
+
+def test_no_such_file_is_a_sentence():
+    status, _, err = scikan("run", "nowhere.csv", "-t", "y")
+    assert status == 2 and "nowhere.csv" in err and "Fix: " in err
+
+
+BAD_CALLS = {
+    "unknown split": (("run", "points.csv", "-t", "area", "--split", "random=x"), "--split random=x"),
+    "unknown group": (("run", "points.csv", "-t", "area", "--split", "group=x"), '"x"'),
+    "unknown missing": (("fit", "points.csv", "-t", "area", "--out", "n.kan", "--missing", "zero"), "zero"),
+    "odd layers": (("fit", "points.csv", "-t", "area", "--out", "n.kan", "--hidden", "5,1,2"), "--hidden"),
+    "no layers": (
+        ("fit", "points.csv", "-t", "area", "--out", "n.kan", "--hidden", "0"),
+        "at least one node",
+    ),
+    "odd share": (("fit", "points.csv", "-t", "area", "--out", "n.kan", "--test", "1.5"), "test=1.5"),
+    "odd grid": (("fit", "points.csv", "-t", "area", "--out", "n.kan", "--grid", "0"), "grid"),
+    "no steps": (("fit", "points.csv", "-t", "area", "--out", "n.kan", "--steps", "0"), "steps=0"),
+    "existing model": (("fit", "points.csv", "-t", "area", "--out", "points.csv"), "--overwrite"),
+    "no folder": (("fit", "points.csv", "-t", "area", "--out", "no/n.kan"), "no folder"),
+    "existing answer": (("run", "points.csv", "-t", "area", "--out", "."), "--overwrite"),
+    "existing figure": (("show", "m.kan", "--out", "points.csv"), "--overwrite"),
+    "odd figure": (("show", "m.kan", "--out", "net.doc"), "use .svg"),
+    "odd edge": (("show", "m.kan", "--edge", "0-1"), "layer.input.output"),
+    "no such edge": (("show", "m.kan", "--edge", "0.7.0"), "no edge (0, 7, 0)"),
+    "no such model": (("formula", "other.kan"), "no file other.kan"),
+    "table as model": (("formula", "points.csv"), "points.csv"),
+    "folder without model": (("show", "."), "neither law.kan nor network.kan"),
+    "other columns": (("predict", "m.kan", "other.csv"), 'Missing: "radius", "height"'),
+    "text to predict": (("predict", "m.kan", "texts.csv"), '"radius"'),
+    "holes to predict": (("predict", "m.kan", "holes.csv"), '"radius" has no value'),
+    "existing predictions": (("predict", "m.kan", "points.csv", "--out", "points.csv"), "--overwrite"),
+    "another target": (("formula", "m.kan", "--table", "points.csv", "--target", "z"), '"z"'),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_a_bad_call_is_one_sentence_with_a_remedy_and_nothing_is_written(made, tmp_path, case):
+    arguments, told = BAD_CALLS[case]
+    for name in ("points.csv", "m.kan"):
+        (tmp_path / name).write_bytes((made[0] / name).read_bytes())
+    (tmp_path / "other.csv").write_text("mass,speed\n1,2\n")
+    (tmp_path / "texts.csv").write_text("radius,height\nwide,2\n1,2\n")
+    (tmp_path / "holes.csv").write_text("radius,height\n,2\n1,2\n")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    status, _, err = scikan(*arguments)
+    assert status == 2
+    assert re.search(r"^E\d{3}  ", err, re.MULTILINE) and "Fix: " in err and told in err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_overwrite_replaces(made, tmp_path):
+    (tmp_path / "net.svg").write_text("old")
+    assert scikan("show", made[0] / "m.kan", "--out", "net.svg", "--overwrite")[0] == 0
+    assert "<svg" in (tmp_path / "net.svg").read_text()
+
+
+def test_debug_shows_the_trace():
+    with pytest.raises(kn.TableError):
+        scikan("run", "nowhere.csv", "-t", "y", "--debug")
+
+
+def test_control_c_writes_the_best_formula_so_far_and_ends_with_status_130(tmp_path):
+    x = RNG.uniform(1, 3, (90, 3))
+    y = np.sin(3 * x[:, 0]) * x[:, 1] + np.exp(x[:, 2]) + RNG.normal(0, 0.05, 90)
+    pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y}).to_csv("long.csv", index=False)
+    command = [sys.executable, "-m", "scikan.app.cli", "run", "long.csv", "-t", "y", "--out", "answer"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as job:
+        for line in job.stdout:
+            if line.startswith("formulas by regression"):
+                break
+        time.sleep(0.3)
+        job.send_signal(signal.SIGINT)
+        rest, err = job.communicate(timeout=60)
+    assert job.returncode == 130, err
+    assert "Interrupted. Best so far: y = " in rest
+    answer = json.loads((tmp_path / "answer/law.json").read_text())
+    assert answer["verdict"] == "none" and answer["best_so_far"]["formula"]
