@@ -139,7 +139,12 @@ def discover(
         front=found.front,
         readout=found.readout,
         features=feature_scores(data, [trial.found.network for trial in trials], config.key),
-        structure={"groups": None, "tree": None, "shapes": list(found.climb.shapes)},
+        structure={
+            "groups": None,
+            "tree": None,
+            "symmetries": list(found.notes),
+            "shapes": list(found.climb.shapes),
+        },
         seconds=monotonic() - started,
         config=config,
         notices=data.notices,

@@ -162,7 +162,9 @@ def _shifted(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Leve
     for _, i, j, sign in sorted(found)[:3]:
         a, b = level.expressions[i], level.expressions[j]
         # The difference is taken so that it is positive where it can be: scalings divide by it.
-        first, second = (i, j) if sign < 0 or level.columns[:, i].mean() >= level.columns[:, j].mean() else (j, i)
+        first, second = (
+            (i, j) if sign < 0 or level.columns[:, i].mean() >= level.columns[:, j].mean() else (j, i)
+        )
         values = level.columns[:, first] - sign * level.columns[:, second]
         expr = a + b if sign < 0 else level.expressions[first] - level.expressions[second]
         reduced = _without(level, [j], Step("shift", f"{a} and {b} matter only as {expr}"))
@@ -231,7 +233,8 @@ def _divided(level: Level, pivots: list[int], weights: Any) -> Level:
     """Return the level whose columns are free of the pivots: each divided by its power of every pivot."""
     n_columns = level.columns.shape[1]
     columns, expressions = level.columns.copy(), list(level.expressions)
-    factor, factor_expr = np.ones(len(columns)), ONE
+    factor = np.ones(len(columns))
+    factor_expr: Expr = ONE
     told = []
     with np.errstate(all="ignore"):
         for pivot, row in zip(pivots, weights, strict=True):
