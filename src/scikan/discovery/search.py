@@ -152,7 +152,8 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
     y = table.y[:, 0]
     weight = _weights(table)
     rng = np.random.default_rng(settings.key)
-    with threadpool_limits(limits=1, user_api="blas"):
+    # Most formulas that are tried are undefined somewhere; that is measured, not warned of.
+    with threadpool_limits(limits=1, user_api="blas"), np.errstate(all="ignore"):
         bench = _Bench(columns, y, weight, _error_model(table, columns, weight), table)
         steps: list[Step] = []
         front = bench.proposals(_closed_form(table, bench, settings, steps), "regression")
