@@ -345,7 +345,8 @@ def scaled_columns(x: Any, scales: tuple[str, ...]) -> Any:
 def _merged(proposals: list[Proposal]) -> list[Proposal]:
     """Return proposals by bits without doubles: same complexity and error to six digits count as equal forms."""
     kept: dict[tuple[int, str], Proposal] = {}
-    for proposal in sorted(proposals, key=lambda p: p.bits):
+    # Of two ways to one formula the one that fitted its numbers says how sure they are.
+    for proposal in sorted(proposals, key=lambda p: (round(p.bits, 3), -len(p.snapped))):
         digits = f"{proposal.relative:.6g}" if not proposal.is_exact else str(proposal.expression)
         kept.setdefault((complexity(proposal.expression), digits), proposal)
     return list(kept.values())
