@@ -231,7 +231,9 @@ class _Builder:
         norm = np.sqrt(np.einsum("ij,ij->i", values, values))
         norm = np.clip(norm, 1e-300, 1e300)
         key = np.column_stack([values @ self.probe / norm[:, None], np.log(norm)])
-        return np.ascontiguousarray(np.round(key * 1e7).astype(np.int64))
+        return np.ascontiguousarray(
+            np.round(np.nan_to_num(key, posinf=0.0, neginf=0.0) * 1e7).astype(np.int64)
+        )
 
 
 def distinct_features(values: Any) -> Any:
