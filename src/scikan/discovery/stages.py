@@ -142,7 +142,7 @@ def elimination(columns: Rows, u: Vector, keep_first: bool) -> Iterator[tuple[li
     n = len(u)
     total = float(u @ u)
     # A triangle with the same lengths and angles as the table: each round costs its size, not that of the table.
-    triangle = np.linalg.qr(np.column_stack([columns, u]), mode="r")
+    triangle = np.asarray(np.linalg.qr(np.column_stack([columns, u]), mode="r"))
     columns, u = triangle[:, :-1], triangle[:, -1]
     while kept:
         part = columns[:, kept]
