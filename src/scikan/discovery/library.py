@@ -19,7 +19,7 @@ from scikan.core.expr import ONE, Expr, Number, call, power, root
 Rows = Float[np.ndarray, "rows columns"]
 
 MOST_ENTRIES = 30_000
-_LARGEST = 1e6
+_LARGEST, _SMALLEST = 1e6, 1e-100
 _TRANSCENDENTAL = ("exp", "decay", "log", "sin", "cos", "tan", "tanh", "cosh", "sinh")
 
 
@@ -208,7 +208,7 @@ class _Builder:
     ) -> None:
         with np.errstate(all="ignore"):
             largest = np.abs(values).max(axis=1)
-            usable = np.isfinite(largest) & (largest < _LARGEST)
+            usable = np.isfinite(largest) & (largest < _LARGEST) & (largest > _SMALLEST)
             usable &= np.ptp(values, axis=1) > 1e-9 * largest
         places = np.flatnonzero(usable)
         fresh = []
