@@ -15,7 +15,7 @@ from scikan.core.expr import Constant, Expr, add, multiply
 from scikan.discovery.library import Features, build_library, distinct_features
 from scikan.discovery.targets import (
     MOST_TARGETS,
-    Hit,
+    Table,
     Target,
     heavy_targets,
     light_targets,
@@ -56,9 +56,10 @@ class Screen:
         return distinct_features(self.library.values)
 
     @cached_property
-    def standard(self) -> Any:
-        """Their values, `(features, rows)`, float32, mean 0 and variance 1."""
-        return standardised(self.library.values[self.places])
+    def table(self) -> Table:
+        """The features that differ by more than an affine map, for screening."""
+        library, places = self.library, self.places
+        return Table(standardised(library.values[places]), library.nodes[places], library.deep[places])
 
     @property
     def z(self) -> Any:
@@ -91,42 +92,47 @@ class Screen:
 
     def affine_laws(self, targets: list[Target]) -> Iterator[Expr]:
         """Yield formulas of y from the best affine hits of targets."""
-        hits = screened(targets, self.standard, self.library, self.places, self.total, N_HITS)
-        for hit in hits:
-            yield from self.formulas(hit)
+        for hit in screened(targets, self.table, self.total, N_HITS):
+            yield from self.formulas(hit.target, [self.feature(int(self.places[hit.row]))])
 
-    def formulas(self, hit: Hit) -> Iterator[Expr]:
-        """Yield a hit as formulas for y with constants from all rows: without offset and with one."""
-        target, level = hit.target, self.level
-        f = self.library.evaluated(hit.feature, level.columns)
+    def feature(self, entry: int) -> "Feature":
+        """Return an entry of the library on all rows of the level."""
+        return Feature(self.library.expression(entry), self.library.evaluated(entry, self.level.columns))
+
+    def formulas(self, target: Target, features: list["Feature"]) -> Iterator[Expr]:
+        """Yield laws of y in which a target is a sum of features, without an offset and with one.
+
+        Their weights are least squares in double precision on all rows where the target is defined.
+        """
+        level = self.level
         s = None if target.other < 0 else self.library.evaluated(target.other, level.columns)
         u = target.forward(level.target, s)
-        weight = self._row_weight(target, s)
-        usable = np.isfinite(u) & np.isfinite(f) & (weight > 0)
+        weight = target.weighted(level.target, s, level.weight)
+        columns = np.column_stack([*(f.values for f in features), np.ones(len(u))])
+        usable = np.isfinite(u) & np.isfinite(weight) & (weight > 0) & np.isfinite(columns).all(axis=1)
         if usable.sum() < 8:
             return
-        feature = self.library.expression(hit.feature)
         other = None if s is None else self.library.expression(target.other)
-        w, u, f = weight[usable], u[usable], f[usable]
-        slope = float(np.sum(w * w * f * u) / np.sum(w * w * f * f))
-        yield self.of_y(target.formula(multiply([Constant(slope), feature]), other))
-        share = w * w / np.sum(w * w)
-        centred = f - share @ f
-        size = float(np.sum(share * centred**2))
-        if size > 0:
-            slope = float(np.sum(share * centred * u)) / size
-            offset = float(share @ u - slope * (share @ f))
-            law = add([Constant(offset), multiply([Constant(slope), feature])])
-            yield self.of_y(target.formula(law, other))
-
-    def _row_weight(self, target: Target, s: Any) -> Any:
-        """Return the weights of residuals of a target on all rows."""
-        again = target.weighted(self.level.target, s, self.level.weight)
-        return np.where(np.isfinite(again), again, 0.0)
+        trees = [f.expression for f in features]
+        for n in (len(features), len(features) + 1):
+            part = columns[usable, :n] * weight[usable, None]
+            norm = np.maximum(np.sqrt(np.sum(part**2, axis=0)), 1e-300)
+            found = np.linalg.lstsq(part / norm, u[usable] * weight[usable], rcond=1e-13)[0] / norm
+            terms: list[Expr] = [Constant(float(c)) for c in found[len(features) :]]
+            terms += [multiply([Constant(float(c)), tree]) for c, tree in zip(found, trees, strict=False)]
+            yield self.of_y(target.formula(add(terms), other))
 
     def of_y(self, expr: Expr) -> Expr:
         """Return the formula of y for one of z."""
         return multiply([self.level.factor_expression, expr])
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """A formula and its values on all rows of a level."""
+
+    expression: Expr
+    values: Any
 
 
 def standardised(values: Any) -> Any:

@@ -1,7 +1,8 @@
 """Where the closed-form stages lay their formulas: measured on the raw rows, ranked in bits, doubles removed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ EXACT = 1e-18
 
 N_REFITTED = 12
 LM_STEPS = 25
+N_TUNED = 160
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,18 @@ class Desk:
         fit = refit(natural, self.columns, self.y, self.weight, steps=steps, robust=False)
         return self._candidate(fit.expr, fit.mean_square)
 
-    def best(self, formulas: Iterable[Expr], keep: int = N_REFITTED) -> list[Candidate]:
-        """Return the best of many formulas by bits, refitted; if some are exact, those alone, shortest first."""
-        laid = [c for c in map(self.measured, formulas) if c is not None]
+    def best(self, formulas: Iterable[Expr], ends: float, keep: int = N_REFITTED) -> list[Candidate]:
+        """Return the best of many formulas by bits, refitted; if some are exact, those alone, shortest first.
+
+        Formulas that come after the time `ends` are not waited for.
+        """
+        laid = []
+        for formula in formulas:
+            candidate = self.measured(formula)
+            if candidate is not None:
+                laid.append(candidate)
+            if monotonic() > ends:
+                break
         laid.sort(key=lambda c: c.bits)
         exact = sorted((c for c in laid if c.is_exact), key=lambda c: c.structure)
         chosen = exact[:6] or laid[:keep]
@@ -77,6 +88,16 @@ class Desk:
         order = sorted(found.values(), key=lambda c: c.bits)
         exact = sorted((c for c in order if c.is_exact), key=lambda c: c.structure)
         return exact or order
+
+    def tuned(self, formulas: Iterable[Expr], steps: int = 12) -> Iterator[Expr]:
+        """Yield formulas with constants moved to a least-squares point on a few rows."""
+        pick = np.linspace(0, len(self.y) - 1, min(N_TUNED, len(self.y))).astype(int)
+        columns = {name: values[pick] for name, values in self.columns.items()}
+        weight = None if self.weight is None else self.weight[pick]
+        for expr in formulas:
+            fit = refit(expr, columns, self.y[pick], weight, steps=steps, robust=False)
+            if np.isfinite(fit.mean_square):
+                yield fit.expr
 
     def _candidate(self, expr: Expr, mean_square: float) -> Candidate | None:
         if not np.isfinite(mean_square):

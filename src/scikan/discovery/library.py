@@ -19,7 +19,7 @@ from scikan.core.expr import ONE, Expr, Number, call, power, root
 Rows = Float[np.ndarray, "rows columns"]
 
 MOST_ENTRIES = 30_000
-_LARGEST = 1e6
+_LARGEST, _SMALLEST = 1e6, 1e-100
 _TRANSCENDENTAL = ("exp", "decay", "log", "sin", "cos", "tan", "tanh", "cosh", "sinh")
 
 
@@ -208,7 +208,7 @@ class _Builder:
     ) -> None:
         with np.errstate(all="ignore"):
             largest = np.abs(values).max(axis=1)
-            usable = np.isfinite(largest) & (largest < _LARGEST)
+            usable = np.isfinite(largest) & (largest < _LARGEST) & (largest > _SMALLEST)
             usable &= np.ptp(values, axis=1) > 1e-9 * largest
         places = np.flatnonzero(usable)
         fresh = []
@@ -231,7 +231,9 @@ class _Builder:
         norm = np.sqrt(np.einsum("ij,ij->i", values, values))
         norm = np.clip(norm, 1e-300, 1e300)
         key = np.column_stack([values @ self.probe / norm[:, None], np.log(norm)])
-        return np.ascontiguousarray(np.round(key * 1e7).astype(np.int64))
+        return np.ascontiguousarray(
+            np.round(np.nan_to_num(key, posinf=0.0, neginf=0.0) * 1e7).astype(np.int64)
+        )
 
 
 def distinct_features(values: Any) -> Any:

@@ -6,6 +6,7 @@ short one leaves only noise.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -15,6 +16,9 @@ from jaxtyping import Float
 from scikan.core.expr import Constant, Expr, multiply, substitute
 from scikan.discovery.affine import Screen
 from scikan.discovery.desk import Candidate, Desk
+from scikan.discovery.families import family_laws
+from scikan.discovery.pairs import pair_laws
+from scikan.discovery.quotients import moebius, quotients
 from scikan.discovery.ratios import rationals
 from scikan.discovery.stages import polynomials
 from scikan.law.evidence import whiteness
@@ -29,6 +33,9 @@ SHORT = 60.0
 
 MOST_COLUMNS = 6
 """Columns up to which a level has a library; above, only polynomials and quotients are tried."""
+
+N_HEAVY = 600
+"""Targets made with expressions of two operations that are screened last."""
 
 
 def reduced_proposals(
@@ -61,8 +68,8 @@ def reduced_proposals(
     tell(levels[-1].steps)
     best: Candidate | None = None
     for level in dict.fromkeys((levels[-1], levels[0])):
-        for stage in _stages(level, rng):
-            found = desk.best(stage.formulas())
+        for stage in _stages(level, desk, rng):
+            found = desk.best(stage.formulas(), ends)
             yield from (candidate.expression for candidate in found)
             best = min([*found[:1], *([best] if best else [])], key=lambda c: c.bits, default=None)
             if best is None:
@@ -80,7 +87,7 @@ class _Stage:
         self.formulas, self.may_end = formulas, may_end
 
 
-def _stages(level: Level, rng: np.random.Generator) -> Iterator[_Stage]:
+def _stages(level: Level, desk: Desk, rng: np.random.Generator) -> Iterator[_Stage]:
     """Yield the stages of a level in order of cost; the library is made when the first of them needs it."""
     if not level.columns.shape[1]:
         yield _Stage(lambda: [multiply([Constant(float(np.mean(level.target))), level.factor_expression])])
@@ -89,8 +96,13 @@ def _stages(level: Level, rng: np.random.Generator) -> Iterator[_Stage]:
     if level.columns.shape[1] > MOST_COLUMNS:
         return
     screen = Screen.of(level, rng)
-    yield _Stage(lambda: screen.affine_laws(screen.light()), may_end=False)
-    yield _Stage(lambda: screen.affine_laws(screen.heavy(1)))
+    light = screen.light()
+    yield _Stage(lambda: screen.affine_laws(light), may_end=False)
+    yield _Stage(lambda: screen.affine_laws(screen.heavy(1)), may_end=False)
+    yield _Stage(lambda: chain(quotients(screen), moebius(screen)), may_end=False)
+    yield _Stage(lambda: desk.tuned(family_laws(screen, light)))
+    yield _Stage(lambda: pair_laws(screen, light))
+    yield _Stage(lambda: screen.affine_laws(screen.heavy(2, N_HEAVY)))
 
 
 def _closed(level: Level) -> Iterator[Expr]:

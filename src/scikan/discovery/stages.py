@@ -141,6 +141,9 @@ def elimination(columns: Rows, u: Vector, keep_first: bool) -> Iterator[tuple[li
     best: tuple[float, list[int], Vector] | None = None
     n = len(u)
     total = float(u @ u)
+    # A triangle with the same lengths and angles as the table: each round costs its size, not that of the table.
+    triangle = np.asarray(np.linalg.qr(np.column_stack([columns, u]), mode="r"))
+    columns, u = triangle[:, :-1], triangle[:, -1]
     while kept:
         part = columns[:, kept]
         norms = np.maximum(np.sqrt((part**2).sum(axis=0)), 1e-300)

@@ -218,43 +218,54 @@ def _target(v: Any, outer: Any, weight: Vector, transform: Transform) -> tuple[A
 
 
 @dataclass(frozen=True, eq=False)
+class Table:
+    """Features to compare targets with.
+
+    Args:
+        values: `(features, rows)`, float32, each row of mean 0 and variance 1.
+        nodes: size of each.
+        deep: whether a transcendental function stands in it.
+    """
+
+    values: Any
+    nodes: Any
+    deep: Any
+
+
+@dataclass(frozen=True, eq=False)
 class Hit:
-    """A target and a feature that fit: bits of the misfit on the screening rows plus bits of the form."""
+    """A target and a row of a table of features that fit: bits of the misfit on the screening rows and of the form."""
 
     score: float
     target: Target
-    feature: int
+    row: int
 
 
-def screened(
-    targets: list[Target], values: Any, features: Features, places: Any, total: float, keep: int
-) -> list[Hit]:
+def screened(targets: list[Target], table: "Table", total: float, keep: int) -> list[Hit]:
     """Return the best affine hits of targets on features, best first.
 
     Args:
         targets: any number of them.
-        values: `(features, rows)`, float32, each row of mean 0 and variance 1.
-        features: the library.
-        places: the library's entry of each row of `values`.
+        table: features on the rows of the targets.
         total: variance of y (a mean of squares) in units of which misfits are measured.
         keep: how many hits are returned.
     """
+    values = table.values
     squares = values * values
-    size = NODE_BITS * features.nodes[places]
     hits: list[Hit] = []
     for start in range(0, len(targets), BATCH):
         batch = targets[start : start + BATCH]
         explained, spread = _explained(batch, values, squares)
         with np.errstate(all="ignore"):
             misfit = np.maximum(1.0 - explained, 3e-7) * spread / total
-            score = 0.5 * values.shape[1] * np.log2(misfit) + size[:, None]
+            score = 0.5 * values.shape[1] * np.log2(misfit) + NODE_BITS * table.nodes[:, None]
         score += NODE_BITS * np.array([t.nodes for t in batch])
         # An outer function goes by the same rule of nesting as those of the library.
         bent = np.array([t.transform.name in _ONLY_SHALLOW for t in batch])
-        score[np.outer(features.deep[places], bent) | ~np.isfinite(score)] = np.inf
+        score[np.outer(table.deep, bent) | ~np.isfinite(score)] = np.inf
         best = np.argpartition(score, min(keep, score.size - 1), axis=None)[:keep]
         row, column = np.unravel_index(best, score.shape)
-        hits += [Hit(float(score[i, t]), batch[t], int(places[i])) for i, t in zip(row, column, strict=True)]
+        hits += [Hit(float(score[i, t]), batch[t], int(i)) for i, t in zip(row, column, strict=True)]
         hits = sorted(hits, key=lambda h: h.score)[:keep]
     return hits
 

@@ -28,10 +28,14 @@ N_JUDGED = 600
 WIDTH = 0.12
 """Relative residual up to which the gradients propose a symmetry: the width of the search, no decision."""
 
+WIDEST = 0.3
+"""The same where the surrogate itself is poor."""
+
 IRRELEVANT = 0.1
 """Share of the steepest column's gradient below which a column may be proposed as irrelevant."""
 
-_SMALL = 1e-3
+_SOME, _SMALL, _TINY = 1e-2, 1e-3, 3e-5
+_OUTLIERS = 0.02
 _LARGEST_WEIGHT = 12
 
 
@@ -123,8 +127,12 @@ def _accepted(new: Vector, old: Vector, judged: Level, strict: bool) -> bool:
     if mean <= 0.1 * before or (mean <= 2.0 * error and after < 2.0 * before):
         return True
     # Both may be limited by the surrogate, not by noise: then a small loss says nothing against the step.
-    y = judged.target * judged.weight
-    return after < 25.0 * before and after < _SMALL**2 * float(np.var(y))
+    spread = float(np.var(judged.target * judged.weight))
+    if (after < 25.0 * before and after < _SMALL**2 * spread) or after < _TINY**2 * spread:
+        return True
+    # Ratios can be so skewed that a few rows in an empty corner outvote all others.
+    usual = np.argsort(difference)[: int((1.0 - _OUTLIERS) * len(new))]
+    return mean < _SOME**2 * spread and float(np.mean(difference[usual])) <= 0.0
 
 
 def _dropped(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level]:
@@ -150,6 +158,10 @@ def _without(level: Level, places: list[int], step: Step) -> Level:
 def _shifted(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level]:
     """Propose x_i - s x_j in place of pairs whose gradients are opposite (s = 1) or equal (s = -1)."""
     g = surrogate.gradients * judged.weight[:, None]
+    # Gradients of a poor surrogate are poorer still: then the search must be wider.
+    y = judged.target * judged.weight
+    misfit_of_all = float(np.sqrt(np.mean((surrogate.loo * judged.weight) ** 2) / max(np.var(y), 1e-300)))
+    width = min(WIDTH + 2.0 * misfit_of_all, WIDEST)
     square = np.mean(g**2, axis=0)
     found = []
     for j in range(g.shape[1]):
@@ -157,7 +169,7 @@ def _shifted(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Leve
             for sign in (1, -1):
                 residual = np.mean((g[:, i] + sign * g[:, j]) ** 2)
                 misfit = np.sqrt(residual / max(square[i] + square[j], 1e-300))
-                if misfit < WIDTH:
+                if misfit < width:
                     found.append((float(misfit), i, j, sign))
     for _, i, j, sign in sorted(found)[:3]:
         a, b = level.expressions[i], level.expressions[j]

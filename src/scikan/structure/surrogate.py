@@ -1,14 +1,14 @@
 r"""A smooth model of a table with exact gradients and honest errors: where symmetries are read off.
 
 A Gaussian process with kernel $\exp(-\sum_j (u_j - u'_j)^2 / 2 l_j^2)$ and one length scale per column,
-chosen by marginal likelihood. Inputs are taken as they are and as logarithms, the target too; the variant
+chosen by marginal likelihood. Inputs are taken raw and as logarithms, the target also as a square; the variant
 of least leave-one-out error is kept, because ratios are skewed and a fit in raw ratios can look worse than
 one of the unreduced table. Gradients come back to raw columns by the chain rule.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 
 Rows = Float[np.ndarray, "rows columns"]
 Vector = Float[np.ndarray, " rows"]
+TargetMap = Literal["raw", "log", "square"]
 
 N_LENGTHS = 220
 """Rows on which length scales are chosen."""
@@ -66,8 +67,8 @@ def fit_surrogate(x: Rows, y: Vector, weight: Vector | None = None) -> Surrogate
     best: Surrogate | None = None
     scale = float(np.sqrt(np.average((y - np.average(y, weights=root**2)) ** 2, weights=root**2)))
     for u, slopes in _input_maps(x):
-        for logs in _target_maps(y, best, root, scale):
-            found = _fitted(u, y, root, logs)
+        for how in _target_maps(y, best, root, scale):
+            found = _fitted(u, y, root, how)
             if found is not None:
                 found = Surrogate(found.values, found.gradients * slopes, found.loo)
                 if best is None or _error(found, root) < _error(best, root):
@@ -97,28 +98,40 @@ def _input_maps(x: Rows) -> Iterator[tuple[Rows, Rows]]:
         yield np.where(wide, np.log(positive), x), np.where(wide, 1.0 / positive, 1.0)
 
 
-def _target_maps(y: Vector, best: Surrogate | None, root: Vector, scale: float) -> Iterator[bool]:
-    """Yield whether the target is taken as a logarithm: never, then where that can help."""
-    yield False
+def _target_maps(y: Vector, best: Surrogate | None, root: Vector, scale: float) -> Iterator[TargetMap]:
+    """Yield how the target is taken: as it is, then as a logarithm or a square where that can help."""
+    yield "raw"
     size = np.abs(y)
-    if (np.all(y > 0) or np.all(y < 0)) and size.max() > WIDE_TARGET * size.min():
-        if best is None or _error(best, root) > 1e-5 * scale:
-            yield True
+    if not (np.all(y > 0) or np.all(y < 0)):
+        return
+    if size.max() > WIDE_TARGET * size.min() and (best is None or _error(best, root) > 1e-5 * scale):
+        yield "log"
+    # Distances have cusps where their squares are smooth.
+    if size.max() > WIDE_TARGET * size.min() and (best is None or _error(best, root) > 1e-3 * scale):
+        yield "square"
 
 
-def _fitted(u: Rows, y: Vector, root: Vector, logs: bool) -> Surrogate | None:
-    if not logs:
+def _fitted(u: Rows, y: Vector, root: Vector, how: TargetMap) -> Surrogate | None:
+    if how == "raw":
         return _process(u, y, root)
-    found = _process(u, np.log(np.abs(y)), root * np.abs(y))
+    size, sign = np.abs(y), np.sign(y[0])
+    if how == "log":
+        found = _process(u, np.log(size), root * size)
+    else:
+        found = _process(u, size**2, root / (2.0 * size))
     if found is None:
         return None
-    values = np.sign(y[0]) * np.exp(found.values)
-    # y - exp(log y - r) to all orders in r.
     with np.errstate(all="ignore"):
-        loo = -y * np.expm1(-found.loo)
+        if how == "log":
+            # y - exp(log y - r) to all orders in r.
+            values, loo = np.exp(found.values), -size * np.expm1(-found.loo)
+            slope = values
+        else:
+            values = np.sqrt(np.maximum(found.values, 0.25 * size.min() ** 2))
+            loo, slope = size - np.sqrt(np.maximum(size**2 - found.loo, 0.0)), 0.5 / values
     if not np.all(np.isfinite(loo)):
         return None
-    return Surrogate(values, found.gradients * values[:, None], loo)
+    return Surrogate(sign * values, sign * found.gradients * slope[:, None], sign * loo)
 
 
 def _process(u: Rows, y: Vector, root: Vector) -> Surrogate | None:
