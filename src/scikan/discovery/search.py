@@ -193,17 +193,24 @@ def _closed_form(
     """Yield formulas found by regression; put the symmetries that were divided out into `steps`."""
     x, y, names = table.x, table.y[:, 0], table.names
     yield from power_laws(x, y, names)
-    yield from reduced_proposals(
-        x,
-        y,
-        # Relative errors are additive ones with weights 1/y**2.
-        bench.weight if bench.readout == "linear" else (1.0 if bench.weight is None else bench.weight) / y**2,
-        names,
-        seconds=settings.seconds,
-        rng=np.random.default_rng(settings.key),
-        positive=bench.positive,
-        tell=steps.extend,
-    )
+    weights = [bench.weight]
+    if bench.readout == "log":
+        # Relative errors are additive ones with weights 1/y**2. They are asked second: small targets then
+        # rule the surrogate, and where the law is exact any weight finds it.
+        weights.append((1.0 if bench.weight is None else bench.weight) / y**2)
+    for weight in weights:
+        found: list[Step] = []
+        yield from reduced_proposals(
+            x,
+            y,
+            weight,
+            names,
+            seconds=settings.seconds / len(weights),
+            rng=np.random.default_rng(settings.key),
+            positive=bench.positive,
+            tell=found.extend,
+        )
+        steps[:] = found or steps
 
 
 def _error_model(table: Dataset, columns: Columns, weight: Any) -> Readout:
