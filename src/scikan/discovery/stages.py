@@ -183,8 +183,9 @@ def affine_laws(x: Rows, y: Vector, names: tuple[str, ...]) -> Iterator[Expr]:
         centred = table - (table @ w2)[:, None]
         v = u - u @ w2
         size = np.maximum((centred**2) @ w2, 1e-300)
-        slopes = (centred @ (w2 * v)) / size
-        explained = slopes**2 * size / max(float((v**2) @ w2), 1e-300)
+        shared = centred @ (w2 * v)
+        slopes = shared / size
+        explained = slopes * shared / max(float((v**2) @ w2), 1e-300)
         loss = (1.0 - np.minimum(explained, 1.0)) * float((v**2) @ w2)
         for n in np.argsort(loss)[:N_AFFINE]:
             level = float(u @ w2 - slopes[n] * (table[n] @ w2))
