@@ -196,7 +196,7 @@ class _Judged:
             return np.asarray(np.log(values / self.truth) if self.readout == "log" else values - self.truth)
 
     def evidence(self, rng: np.random.Generator) -> Evidence:
-        law, network = self.residual("law") ** 2, self.residual("network") ** 2
+        law, network = self._noise("law") ** 2, self._noise("network") ** 2
         difference = np.where(np.isfinite(law), law, np.inf) - np.where(np.isfinite(network), network, np.inf)
         usable = np.isfinite(difference)
         excess = float(np.mean(difference[usable])) if usable.any() else 0.0
