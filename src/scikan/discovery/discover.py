@@ -150,7 +150,12 @@ def discover(
         front=pareto(found.front),
         readout=found.readout,
         features=features,
-        structure={"groups": None, "tree": None, "shapes": list(found.climb.shapes)},
+        structure={
+            "groups": None,
+            "tree": None,
+            "symmetries": list(found.notes),
+            "shapes": list(found.climb.shapes),
+        },
         seconds=monotonic() - started,
         config=config,
         truth=judged.truth,

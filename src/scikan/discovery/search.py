@@ -20,12 +20,14 @@ from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
 from scikan.core.printing import to_text
 from scikan.discovery.ladder import Climb, LadderSettings, climb
-from scikan.discovery.stages import affine_laws, constant_law, polynomials, power_laws
+from scikan.discovery.reduced import reduced_proposals
+from scikan.discovery.stages import constant_law, polynomials, power_laws
 from scikan.law.description import description_length, structure_bits
 from scikan.law.evidence import WHITENESS_LEVEL, whiteness
 from scikan.law.refitting import Readout, refit, target_variance
 from scikan.law.simplify import simplify
 from scikan.law.snapping import snap
+from scikan.structure.scaling import Step
 from scikan.symbolic.formula import network_expressions
 from scikan.train.elimination import JudgedRows
 
@@ -150,9 +152,11 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
     y = table.y[:, 0]
     weight = _weights(table)
     rng = np.random.default_rng(settings.key)
-    with threadpool_limits(limits=1, user_api="blas"):
+    # Most formulas that are tried are undefined somewhere; that is measured, not warned of.
+    with threadpool_limits(limits=1, user_api="blas"), np.errstate(all="ignore"):
         bench = _Bench(columns, y, weight, _error_model(table, columns, weight), table)
-        front = bench.proposals(_closed_form(table), "regression")
+        steps: list[Step] = []
+        front = bench.proposals(_closed_form(table, bench, settings, steps), "regression")
         front = bench.refined(front)
         watch.stage("formulas by regression", front[0])
         settled = front[0].is_exact or (
@@ -167,7 +171,7 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
             front = bench.refined(_merged([*front, *named]))
             watch.stage("formulas named from networks", front[0])
         ranked = bench.simplest_first(front, rng)
-    return Found(ranked, bench.readout, climbed, network)
+    return Found(ranked, bench.readout, climbed, network, tuple(step.text for step in steps))
 
 
 def _some_rows(data: Dataset, most: int, key: int) -> Dataset:
@@ -183,11 +187,23 @@ def _weights(table: Dataset) -> Any:
     return None if np.ptp(weight) == 0 else weight / weight.mean()
 
 
-def _closed_form(table: Dataset) -> Iterable[Expr]:
+def _closed_form(
+    table: Dataset, bench: "_Bench", settings: SearchSettings, steps: list[Step]
+) -> Iterable[Expr]:
+    """Yield formulas found by regression; put the symmetries that were divided out into `steps`."""
     x, y, names = table.x, table.y[:, 0], table.names
     yield from power_laws(x, y, names)
-    yield from polynomials(x, y, names)
-    yield from affine_laws(x, y, names)
+    yield from reduced_proposals(
+        x,
+        y,
+        # Relative errors are additive ones with weights 1/y**2.
+        bench.weight if bench.readout == "linear" else (1.0 if bench.weight is None else bench.weight) / y**2,
+        names,
+        seconds=settings.seconds,
+        rng=np.random.default_rng(settings.key),
+        positive=bench.positive,
+        tell=steps.extend,
+    )
 
 
 def _error_model(table: Dataset, columns: Columns, weight: Any) -> Readout:
@@ -242,6 +258,9 @@ class _Bench:
             if len(constants(formula)) < len(self.y) // 2:
                 natural = simplify(formula, positive=self.positive)
                 found.append(self.measured(natural, origin, steps=20, robust=False))
+                # Formulas come in order of cost, of one stage the simplest first.
+                if found[-1] is not None and found[-1].is_exact:
+                    break
         return _merged([p for p in found if p is not None])
 
     def refined(self, front: list[Proposal]) -> list[Proposal]:
@@ -326,7 +345,8 @@ def scaled_columns(x: Any, scales: tuple[str, ...]) -> Any:
 def _merged(proposals: list[Proposal]) -> list[Proposal]:
     """Return proposals by bits without doubles: same complexity and error to six digits count as equal forms."""
     kept: dict[tuple[int, str], Proposal] = {}
-    for proposal in sorted(proposals, key=lambda p: p.bits):
+    # Of two ways to one formula the one that fitted its numbers says how sure they are.
+    for proposal in sorted(proposals, key=lambda p: (round(p.bits, 3), -len(p.snapped))):
         digits = f"{proposal.relative:.6g}" if not proposal.is_exact else str(proposal.expression)
         kept.setdefault((complexity(proposal.expression), digits), proposal)
     return list(kept.values())

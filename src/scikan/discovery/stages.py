@@ -8,13 +8,13 @@ of the target. They return proposals with rough constants; whoever asked refits 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.expr import Constant, Expr, Number, Symbol, add, evaluate, multiply, power
+from scikan.core.expr import Constant, Expr, Number, Symbol, add, multiply, power
 from scikan.core.functions import LIBRARY
 from scikan.core.parser import apply
 
@@ -83,31 +83,32 @@ def power_laws(x: Rows, y: Vector, names: tuple[str, ...]) -> Iterator[Expr]:
         return
     sign, u = float(np.sign(y[0])), np.log(np.abs(y))
     columns = np.column_stack([np.ones(len(u)), np.log(x[:, positive])])
-    for kept, weights in _elimination(columns, u, keep_first=True):
+    for kept, weights in elimination(columns, u, keep_first=True):
         factors: list[Expr] = [Constant(sign * float(np.exp(weights[0])))]
         for place, weight in zip(kept[1:], weights[1:], strict=True):
             factors.append(power(Symbol(names[positive[place - 1]]), Constant(float(weight))))
         yield multiply(factors)
 
 
-def polynomials(x: Rows, y: Vector, names: tuple[str, ...]) -> Iterator[Expr]:
+def polynomials(x: Rows, y: Vector, names: tuple[str, ...], root_weight: Any = 1.0) -> Iterator[Expr]:
     """Yield T^-1(polynomial) for transforms T, with the monomials that backward elimination keeps."""
     scale = np.abs(x).max(axis=0)
-    exponents = _monomials(x.shape[1], min(MOST_MONOMIALS, len(y) // 3))
+    exponents = monomials(x.shape[1], min(MOST_MONOMIALS, len(y) // 3))
     columns = np.column_stack([np.prod((x / scale) ** e, axis=1) for e in exponents])
     for transform, u, slope in usable_transforms(y):
-        weight = _row_weight(slope)
-        paths = list(_elimination(columns * weight[:, None], u * weight, keep_first=False))
+        weight = _row_weight(slope / root_weight)
+        paths = list(elimination(columns * weight[:, None], u * weight, keep_first=False))
         for kept, weights in paths:
             if 0 < len(kept) <= MOST_TERMS:
-                yield transform.inverse(_polynomial(exponents, kept, weights, scale, names))
+                yield transform.inverse(polynomial_of(exponents, kept, weights, scale, names))
 
 
-def _monomials(n: int, most: int) -> list[Any]:
+def monomials(n: int, most: int, degree: int = 4) -> list[Any]:
+    """Return exponents, `(n,)` each, of all monomials up to a degree, whole degrees only, at most so many."""
     found: list[Any] = [np.zeros(n, int)]
-    for degree in (1, 2, 3, 4):
+    for total in range(1, degree + 1):
         new = []
-        for combination in combinations_with_replacement(range(n), degree):
+        for combination in combinations_with_replacement(range(n), total):
             new.append(np.bincount(combination, minlength=n))
         if len(found) + len(new) > most:
             break
@@ -115,9 +116,10 @@ def _monomials(n: int, most: int) -> list[Any]:
     return found
 
 
-def _polynomial(
+def polynomial_of(
     exponents: list[Any], kept: list[int], weights: Vector, scale: Any, names: tuple[str, ...]
 ) -> Expr:
+    """Return the polynomial with weights of scaled monomials as a formula."""
     terms = []
     for place, weight in zip(kept, weights, strict=True):
         exponent = exponents[place]
@@ -133,12 +135,15 @@ def _row_weight(slope: Vector) -> Vector:
     return np.asarray(np.minimum(weight, 4.0 * np.median(weight)) / np.median(weight))
 
 
-def _elimination(columns: Rows, u: Vector, keep_first: bool) -> Iterator[tuple[list[int], Vector]]:
+def elimination(columns: Rows, u: Vector, keep_first: bool) -> Iterator[tuple[list[int], Vector]]:
     """Yield (columns kept, weights): the best by BIC along backward elimination, and the exact fits on the way."""
     kept = list(range(columns.shape[1]))
     best: tuple[float, list[int], Vector] | None = None
     n = len(u)
     total = float(u @ u)
+    # A triangle with the same lengths and angles as the table: each round costs its size, not that of the table.
+    triangle = np.asarray(np.linalg.qr(np.column_stack([columns, u]), mode="r"))
+    columns, u = triangle[:, :-1], triangle[:, -1]
     while kept:
         part = columns[:, kept]
         norms = np.maximum(np.sqrt((part**2).sum(axis=0)), 1e-300)
@@ -166,62 +171,3 @@ def _elimination(columns: Rows, u: Vector, keep_first: bool) -> Iterator[tuple[l
             kept.pop(place)
     if best is not None:
         yield best[1], best[2]
-
-
-def affine_laws(x: Rows, y: Vector, names: tuple[str, ...]) -> Iterator[Expr]:
-    """Yield T^-1(a + b f) for the features f and transforms T that regression likes best."""
-    pick = np.unique(np.linspace(0, len(y) - 1, min(N_SCREEN, len(y))).round().astype(int))
-    rows, target = x[pick], y[pick]
-    features = list(_features(rows, names))
-    if not features:
-        return
-    table = np.stack([values for _, values in features])
-    found = []
-    for transform, u, slope in usable_transforms(target):
-        w2 = _row_weight(slope) ** 2
-        w2 = w2 / w2.sum()
-        centred = table - (table @ w2)[:, None]
-        v = u - u @ w2
-        size = np.maximum((centred**2) @ w2, 1e-300)
-        shared = centred @ (w2 * v)
-        slopes = shared / size
-        explained = slopes * shared / max(float((v**2) @ w2), 1e-300)
-        loss = (1.0 - np.minimum(explained, 1.0)) * float((v**2) @ w2)
-        for n in np.argsort(loss)[:N_AFFINE]:
-            level = float(u @ w2 - slopes[n] * (table[n] @ w2))
-            found.append((float(loss[n]), transform, features[n][0], float(slopes[n]), level))
-    found.sort(key=lambda item: item[0])
-    for _, transform, feature, slope_value, level in found[:N_AFFINE]:
-        scaled = multiply([Constant(slope_value), feature])
-        yield transform.inverse(add([Constant(level), scaled]))
-        yield transform.inverse(scaled)
-
-
-def _features(x: Rows, names: tuple[str, ...]) -> Iterator[tuple[Expr, Vector]]:
-    """Yield (expression, values): functions of columns, products, quotients, sums and differences of two."""
-    columns = {name: x[:, j] for j, name in enumerate(names)}
-    symbols = [Symbol(name) for name in names]
-    arguments: list[Expr] = list(symbols)
-    for a, b in combinations(symbols, 2):
-        arguments += [a * b, a / b, a + b, a - b]
-    for argument in arguments:
-        with np.errstate(all="ignore"):
-            values = np.broadcast_to(evaluate(argument, columns), x.shape[:1])
-        if not np.all(np.isfinite(values)):
-            continue
-        yield argument, values
-        spread = float(np.abs(values).max())
-        for name in ("x^2", "x^3", "sqrt", "1/x", "1/x^2", "1/sqrt(x)", "log"):
-            yield from _kept(apply(LIBRARY[name], argument), columns)
-        for name in ("exp", "sin", "tanh", "gaussian"):
-            for rate in (0.3, 1.0, 3.0):
-                for sign in (1, -1) if name == "exp" else (1,):
-                    scaled = multiply([Constant(sign * rate / max(spread, 1e-300)), argument])
-                    yield from _kept(apply(LIBRARY[name], scaled), columns)
-
-
-def _kept(expr: Expr, columns: dict[str, Any]) -> Iterator[tuple[Expr, Vector]]:
-    with np.errstate(all="ignore"):
-        values = np.asarray(evaluate(expr, columns))
-    if values.ndim and np.all(np.isfinite(values)) and np.ptp(values) > 1e-9 * np.abs(values).max() > 0:
-        yield expr, values

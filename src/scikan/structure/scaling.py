@@ -1,0 +1,276 @@
+r"""A table reduced by its own symmetries: shifts and scalings under which the law does not change.
+
+A law that obeys $\sum_j a_j x_j \partial_j z = b z$ is $M$ times a function of fewer columns, those that
+the scaling leaves alone: Buckingham's theorem with weights read off the data instead of units. The weights
+stand in the null space of one matrix of logarithmic gradients. Gradients only propose; whether a step is
+taken is decided by paired leave-one-out errors of the smaller and the larger table, in units of y.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import qr
+
+from scikan.core.expr import ONE, Expr, Number, Symbol, multiply, power
+from scikan.structure.surrogate import Surrogate, fit_surrogate
+
+
+Rows = Float[np.ndarray, "rows columns"]
+Vector = Float[np.ndarray, " rows"]
+
+N_JUDGED = 600
+"""Rows on which steps are judged."""
+
+WIDTH = 0.12
+"""Relative residual up to which the gradients propose a symmetry: the width of the search, no decision."""
+
+WIDEST = 0.3
+"""The same where the surrogate itself is poor."""
+
+IRRELEVANT = 0.1
+"""Share of the steepest column's gradient below which a column may be proposed as irrelevant."""
+
+_SOME, _SMALL, _TINY = 1e-2, 1e-3, 3e-5
+_OUTLIERS = 0.02
+_LARGEST_WEIGHT = 12
+
+
+@dataclass(frozen=True)
+class Step:
+    """One accepted step: "irrelevant", "shift" or "scaling", told in words."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A table in which y = factor * z, and z depends on the columns alone.
+
+    Args:
+        columns: `(rows, columns)`, possibly without any column.
+        expressions: the columns as formulas in the original symbols.
+        target: z.
+        factor: M, positive.
+        factor_expression: M as a formula.
+        weight: M times the root of the table's own weights: turns residuals of z into those of y.
+        steps: how the table came to be.
+    """
+
+    columns: Rows
+    expressions: tuple[Expr, ...]
+    target: Vector
+    factor: Vector
+    factor_expression: Expr
+    weight: Vector
+    steps: tuple[Step, ...] = ()
+
+    def rows(self, pick: Any) -> "Level":
+        """Return the level on some of its rows."""
+        parts = {name: getattr(self, name)[pick] for name in ("columns", "target", "factor", "weight")}
+        return replace(self, **parts)
+
+
+def reduce_table(x: Rows, y: Vector, names: tuple[str, ...], weight: Vector | None = None) -> list[Level]:
+    """Return the levels of a table: the raw one first, each smaller by one accepted step.
+
+    Args:
+        x: columns.
+        y: target.
+        names: of the columns.
+        weight: of squared residuals, as everywhere; None for equal weights.
+    """
+    root = np.ones(len(y)) if weight is None else np.sqrt(weight / np.mean(weight))
+    raw = Level(x, tuple(map(Symbol, names)), y, np.ones(len(y)), ONE, root)
+    pick = np.unique(np.linspace(0, len(y) - 1, min(N_JUDGED, len(y))).round().astype(int))
+    levels, surrogate = [raw], _surrogate(raw.rows(pick))
+    while levels[-1].columns.shape[1]:
+        step = _next_level(levels[-1], surrogate, pick)
+        if step is None:
+            break
+        levels.append(step[0])
+        surrogate = step[1]
+    return levels
+
+
+def _surrogate(level: Level) -> Surrogate:
+    return fit_surrogate(level.columns, level.target, level.weight)
+
+
+def _next_level(level: Level, surrogate: Surrogate, pick: Any) -> tuple[Level, Surrogate] | None:
+    """Return the first proposed level that the data accept, with its surrogate."""
+    judged = level.rows(pick)
+    for propose, strict in ((_dropped, True), (_shifted, False), (_scaled, False)):
+        for proposal in propose(level, judged, surrogate):
+            if not np.all(np.isfinite(proposal.columns)) or not np.all(np.isfinite(proposal.target)):
+                continue
+            smaller = proposal.rows(pick)
+            fitted = _surrogate(smaller)
+            if _accepted(fitted.loo * smaller.weight, surrogate.loo * judged.weight, judged, strict):
+                return proposal, fitted
+    return None
+
+
+def _accepted(new: Vector, old: Vector, judged: Level, strict: bool) -> bool:
+    """Whether leave-one-out residuals (in units of y) of a smaller table are no worse than those of the larger."""
+    after, before = float(np.mean(new**2)), float(np.mean(old**2))
+    if not np.isfinite(after):
+        return False
+    if strict:
+        return after <= before * 1.02**2
+    difference = new**2 - old**2
+    mean, error = float(np.mean(difference)), float(np.std(difference)) / np.sqrt(len(new))
+    if mean <= 0.1 * before or (mean <= 2.0 * error and after < 2.0 * before):
+        return True
+    # Both may be limited by the surrogate, not by noise: then a small loss says nothing against the step.
+    spread = float(np.var(judged.target * judged.weight))
+    if (after < 25.0 * before and after < _SMALL**2 * spread) or after < _TINY**2 * spread:
+        return True
+    # Ratios can be so skewed that a few rows in an empty corner outvote all others.
+    usual = np.argsort(difference)[: int((1.0 - _OUTLIERS) * len(new))]
+    return mean < _SOME**2 * spread and float(np.mean(difference[usual])) <= 0.0
+
+
+def _dropped(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level]:
+    """Propose to leave out the flattest column."""
+    slopes = surrogate.gradients * judged.columns.std(axis=0) * judged.weight[:, None]
+    steepness = np.sqrt(np.mean(slopes**2, axis=0))
+    j = int(np.argmin(steepness))
+    if len(steepness) > 1 and steepness[j] < IRRELEVANT * steepness.max():
+        step = Step("irrelevant", f"{level.expressions[j]} does not matter")
+        yield _without(level, [j], step)
+
+
+def _without(level: Level, places: list[int], step: Step) -> Level:
+    kept = [j for j in range(level.columns.shape[1]) if j not in places]
+    return replace(
+        level,
+        columns=level.columns[:, kept],
+        expressions=tuple(level.expressions[j] for j in kept),
+        steps=(*level.steps, step),
+    )
+
+
+def _shifted(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level]:
+    """Propose x_i - s x_j in place of pairs whose gradients are opposite (s = 1) or equal (s = -1)."""
+    g = surrogate.gradients * judged.weight[:, None]
+    # Gradients of a poor surrogate are poorer still: then the search must be wider.
+    y = judged.target * judged.weight
+    misfit_of_all = float(np.sqrt(np.mean((surrogate.loo * judged.weight) ** 2) / max(np.var(y), 1e-300)))
+    width = min(WIDTH + 2.0 * misfit_of_all, WIDEST)
+    square = np.mean(g**2, axis=0)
+    found = []
+    for j in range(g.shape[1]):
+        for i in range(j):
+            for sign in (1, -1):
+                residual = np.mean((g[:, i] + sign * g[:, j]) ** 2)
+                misfit = np.sqrt(residual / max(square[i] + square[j], 1e-300))
+                if misfit < width:
+                    found.append((float(misfit), i, j, sign))
+    for _, i, j, sign in sorted(found)[:3]:
+        a, b = level.expressions[i], level.expressions[j]
+        # The difference is taken so that it is positive where it can be: scalings divide by it.
+        first, second = (
+            (i, j) if sign < 0 or level.columns[:, i].mean() >= level.columns[:, j].mean() else (j, i)
+        )
+        values = level.columns[:, first] - sign * level.columns[:, second]
+        expr = a + b if sign < 0 else level.expressions[first] - level.expressions[second]
+        reduced = _without(level, [j], Step("shift", f"{a} and {b} matter only as {expr}"))
+        columns, expressions = reduced.columns.copy(), list(reduced.expressions)
+        columns[:, i], expressions[i] = values, expr
+        yield replace(reduced, columns=columns, expressions=tuple(expressions))
+
+
+def _scaled(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level]:
+    """Propose to divide out groups of scalings, the largest group first, simple weights first."""
+    n_columns = judged.columns.shape[1]
+    moved = np.column_stack([judged.columns * surrogate.gradients, -surrogate.values])
+    moved = moved * judged.weight[:, None]
+    scale = np.sqrt(np.mean(moved**2, axis=0))
+    if not np.all(scale > 0):
+        return
+    moved = moved / scale
+    _, singular, rows = np.linalg.svd(moved / np.sqrt(len(moved)), full_matrices=False)
+    changes_sign = ~np.all(level.columns > 0, axis=0)
+    for k in range(min(int(np.sum(singular < WIDTH)), n_columns), 0, -1):
+        null = rows[-k:]
+        pivoted = null[:, :n_columns] * np.where(changes_sign, 1e-3, 1.0)
+        pivots = qr(pivoted, mode="r", pivoting=True)[1][:k]
+        if np.any(changes_sign[pivots]) or abs(np.linalg.det(null[:, pivots])) < 1e-12:
+            continue
+        # Unscaled weights: pivot r has weight 1 in generator r and 0 in the others.
+        free = null / scale
+        weights = np.linalg.solve(free[:, pivots], free)
+        limit = max(0.02, 1.6 * float(singular[-k]) + 0.004)
+        tried: list[Any] = []
+        for rounded in (_integers(weights), _fractions(weights)):
+            flat = rounded.tolist()
+            if flat not in tried and _fits(moved, np.array(rounded, float) * scale, limit):
+                tried.append(flat)
+                yield _divided(level, pivots.tolist(), rounded)
+
+
+def _fits(moved: Any, generators: Any, limit: float) -> bool:
+    """Whether no generator, in scaled columns, moves the law by more than a share of its length."""
+    if np.abs(generators).max() > 1e6:
+        return False
+    left = np.sqrt(np.mean((moved @ generators.T) ** 2, axis=0))
+    return bool(np.all(left <= limit * np.sqrt(np.sum(generators**2, axis=1))))
+
+
+def _integers(weights: Any) -> Any:
+    return np.array([[Fraction(round(float(w))) for w in row] for row in _bounded(weights)], dtype=object)
+
+
+def _fractions(weights: Any) -> Any:
+    """Return the nearest integers, halves and thirds; a fraction must be nearer by a margin."""
+    return np.array([[_fraction(float(w)) for w in row] for row in _bounded(weights)], dtype=object)
+
+
+def _bounded(weights: Any) -> Any:
+    return np.clip(np.nan_to_num(weights), -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
+
+
+def _fraction(weight: float) -> Fraction:
+    whole = Fraction(round(weight))
+    broken = min((Fraction(round(weight * q), q) for q in (2, 3)), key=lambda f: abs(float(f) - weight))
+    return broken if abs(float(broken) - weight) + 0.06 < abs(float(whole) - weight) else whole
+
+
+def _divided(level: Level, pivots: list[int], weights: Any) -> Level:
+    """Return the level whose columns are free of the pivots: each divided by its power of every pivot."""
+    n_columns = level.columns.shape[1]
+    columns, expressions = level.columns.copy(), list(level.expressions)
+    factor = np.ones(len(columns))
+    factor_expr: Expr = ONE
+    told = []
+    with np.errstate(all="ignore"):
+        for pivot, row in zip(pivots, weights, strict=True):
+            base, base_expr = level.columns[:, pivot], level.expressions[pivot]
+            for j in range(n_columns):
+                if j not in pivots and row[j] != 0:
+                    columns[:, j] = columns[:, j] * base ** -float(row[j])
+                    expressions[j] = multiply([expressions[j], power(base_expr, Number(-row[j]))])
+            if row[-1] != 0:
+                factor = factor * base ** float(row[-1])
+                factor_expr = multiply([factor_expr, power(base_expr, Number(row[-1]))])
+            told.append(_told(row, level, n_columns))
+        kept = [j for j in range(n_columns) if j not in pivots]
+        return Level(
+            columns[:, kept],
+            tuple(expressions[j] for j in kept),
+            level.target / factor,
+            level.factor * factor,
+            multiply([level.factor_expression, factor_expr]),
+            level.weight * factor,
+            (*level.steps, Step("scaling", "; ".join(told))),
+        )
+
+
+def _told(row: Any, level: Level, n_columns: int) -> str:
+    parts = [f"{level.expressions[j]} by s^{row[j]}" for j in range(n_columns) if row[j] != 0]
+    return f"scaling {', '.join(parts)} scales the target by s^{row[-1]}"

@@ -1,0 +1,193 @@
+r"""A smooth model of a table with exact gradients and honest errors: where symmetries are read off.
+
+A Gaussian process with kernel $\exp(-\sum_j (u_j - u'_j)^2 / 2 l_j^2)$ and one length scale per column,
+chosen by marginal likelihood. Inputs are taken raw and as logarithms, the target also as a square; the variant
+of least leave-one-out error is kept, because ratios are skewed and a fit in raw ratios can look worse than
+one of the unreduced table. Gradients come back to raw columns by the chain rule.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize
+
+
+Rows = Float[np.ndarray, "rows columns"]
+Vector = Float[np.ndarray, " rows"]
+TargetMap = Literal["raw", "log", "square"]
+
+N_LENGTHS = 220
+"""Rows on which length scales are chosen."""
+
+N_ROWS = 1000
+"""Most rows of the final fit; its cost is cubic."""
+
+WIDE_INPUT, WIDE_TARGET = 3.0, 8.0
+"""A positive column whose largest value is so many times its smallest is tried as a logarithm too."""
+
+LEAST_NOISE = 1e-11
+_GOOD_ENOUGH = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Surrogate:
+    """A fitted surrogate on its own rows.
+
+    Args:
+        values: $f(x_i)$, without the noise.
+        gradients: $\\partial f/\\partial x_j$ at row i, in the units of the raw columns.
+        loo: $y_i$ minus the prediction from all other rows.
+    """
+
+    values: Vector
+    gradients: Rows
+    loo: Vector
+
+
+def fit_surrogate(x: Rows, y: Vector, weight: Vector | None = None) -> Surrogate:
+    """Return the best surrogate of y as a function of the columns of x.
+
+    Args:
+        x: inputs; with no columns at all, the surrogate is the weighted mean.
+        y: target.
+        weight: how much a residual of a row counts (not squared): a row's noise is taken as 1/weight.
+
+    Raises:
+        ValueError: more than `N_ROWS` rows.
+    """
+    if len(y) > N_ROWS:
+        raise ValueError(f"{len(y)} rows; take at most {N_ROWS} of them.")
+    root = np.ones(len(y)) if weight is None else np.asarray(weight, float)
+    if x.shape[1] == 0 or np.ptp(y) <= 1e-13 * np.abs(y).max():
+        return _mean(x, y, root)
+    best: Surrogate | None = None
+    scale = float(np.sqrt(np.average((y - np.average(y, weights=root**2)) ** 2, weights=root**2)))
+    for u, slopes in _input_maps(x):
+        for how in _target_maps(y, best, root, scale):
+            found = _fitted(u, y, root, how)
+            if found is not None:
+                found = Surrogate(found.values, found.gradients * slopes, found.loo)
+                if best is None or _error(found, root) < _error(best, root):
+                    best = found
+        if best is not None and _error(best, root) < _GOOD_ENOUGH * scale:
+            break
+    return _mean(x, y, root) if best is None else best
+
+
+def _error(found: Surrogate, root: Vector) -> float:
+    return float(np.sqrt(np.average(found.loo**2, weights=root**2)))
+
+
+def _mean(x: Rows, y: Vector, root: Vector) -> Surrogate:
+    share = root**2 / np.sum(root**2)
+    mean = float(share @ y)
+    return Surrogate(np.full(len(y), mean), np.zeros_like(x), (y - mean) / np.maximum(1.0 - share, 1e-3))
+
+
+def _input_maps(x: Rows) -> Iterator[tuple[Rows, Rows]]:
+    """Yield (inputs, their derivatives by the raw columns): raw, then with logarithms of wide columns."""
+    yield x, np.ones_like(x)
+    low, high = x.min(axis=0), x.max(axis=0)
+    wide = (low > 0) & (high > WIDE_INPUT * low)
+    if wide.any():
+        positive = np.where(wide, x, 1.0)
+        yield np.where(wide, np.log(positive), x), np.where(wide, 1.0 / positive, 1.0)
+
+
+def _target_maps(y: Vector, best: Surrogate | None, root: Vector, scale: float) -> Iterator[TargetMap]:
+    """Yield how the target is taken: as it is, then as a logarithm or a square where that can help."""
+    yield "raw"
+    size = np.abs(y)
+    if not (np.all(y > 0) or np.all(y < 0)):
+        return
+    if size.max() > WIDE_TARGET * size.min() and (best is None or _error(best, root) > 1e-5 * scale):
+        yield "log"
+    # Distances have cusps where their squares are smooth.
+    if size.max() > WIDE_TARGET * size.min() and (best is None or _error(best, root) > 1e-3 * scale):
+        yield "square"
+
+
+def _fitted(u: Rows, y: Vector, root: Vector, how: TargetMap) -> Surrogate | None:
+    if how == "raw":
+        return _process(u, y, root)
+    size, sign = np.abs(y), np.sign(y[0])
+    if how == "log":
+        found = _process(u, np.log(size), root * size)
+    else:
+        found = _process(u, size**2, root / (2.0 * size))
+    if found is None:
+        return None
+    with np.errstate(all="ignore"):
+        if how == "log":
+            # y - exp(log y - r) to all orders in r.
+            values, loo = np.exp(found.values), -size * np.expm1(-found.loo)
+            slope = values
+        else:
+            values = np.sqrt(np.maximum(found.values, 0.25 * size.min() ** 2))
+            loo, slope = size - np.sqrt(np.maximum(size**2 - found.loo, 0.0)), 0.5 / values
+    if not np.all(np.isfinite(loo)):
+        return None
+    return Surrogate(sign * values, sign * found.gradients * slope[:, None], sign * loo)
+
+
+def _process(u: Rows, y: Vector, root: Vector) -> Surrogate | None:
+    """Return the process on inputs u with constant mean; gradients by u."""
+    centre, spread = u.mean(axis=0), np.maximum(u.std(axis=0), 1e-300)
+    places = (u - centre) / spread
+    noise = 1.0 / np.maximum(root, 1e-300) ** 2
+    noise = np.clip(noise / np.median(noise), 1e-2, 1e2)
+    level, size = float(np.average(y, weights=1 / noise)), float(np.std(y))
+    target = (y - level) / size
+    pick = np.unique(np.linspace(0, len(y) - 1, min(N_LENGTHS, len(y))).round().astype(int))
+    logs = _length_scales(places[pick], target[pick], noise[pick])
+    lengths, nugget = np.exp(logs[:-1]), np.exp(logs[-1]) + LEAST_NOISE
+    kernel = np.exp(-0.5 * _square_distances(places / lengths))
+    try:
+        factor = cho_factor(kernel + np.diag(nugget * noise), lower=True)
+    except np.linalg.LinAlgError:
+        return None
+    inverse = cho_solve(factor, np.eye(len(y)))
+    alpha = inverse @ target
+    loo = alpha / np.diag(inverse) * size
+    values = target - nugget * noise * alpha
+    pulled = kernel @ (alpha[:, None] * places) - places * (kernel @ alpha)[:, None]
+    gradients = pulled / lengths**2 * size / spread
+    return Surrogate(level + size * values, gradients, loo)
+
+
+def _square_distances(places: Rows) -> Any:
+    norms = np.sum(places**2, axis=1)
+    return np.maximum(norms[:, None] + norms[None, :] - 2.0 * places @ places.T, 0.0)
+
+
+def _length_scales(places: Rows, target: Vector, noise: Vector) -> Any:
+    """Return logarithms of the length scales and of the relative noise, of largest marginal likelihood."""
+    n, columns = places.shape
+    squares = [(places[:, [j]] - places[:, j]) ** 2 for j in range(columns)]
+
+    def loss(logs: Any) -> tuple[float, Any]:
+        inverse_squares = np.exp(-2.0 * logs[:-1])
+        kernel = np.exp(-0.5 * sum(s * w for s, w in zip(squares, inverse_squares, strict=True)))
+        nugget = np.exp(logs[-1]) * noise
+        try:
+            factor = cho_factor(kernel + np.diag(nugget + LEAST_NOISE), lower=True)
+        except np.linalg.LinAlgError:
+            return 1e10, np.zeros(columns + 1)
+        inverse = cho_solve(factor, np.eye(n))
+        alpha = inverse @ target
+        size = float(target @ alpha) / n
+        # d loss / d kernel, the amplitude being profiled out.
+        push = (inverse - np.outer(alpha, alpha) / size) * kernel
+        slopes = [0.5 * w * np.sum(push * s) for s, w in zip(squares, inverse_squares, strict=True)]
+        by_noise = 0.5 * np.sum((np.diag(inverse) - alpha**2 / size) * nugget)
+        value = 0.5 * n * np.log(size) + float(np.sum(np.log(np.diag(factor[0]))))
+        return value / n, np.array([*slopes, by_noise]) / n
+
+    start = np.append(np.full(columns, np.log(1.5 * np.sqrt(columns))), np.log(1e-4))
+    bounds = [(np.log(0.05), np.log(300.0))] * columns + [(np.log(1e-12), np.log(3.0))]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+    return np.asarray(found.x)
