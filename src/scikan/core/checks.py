@@ -178,12 +178,11 @@ def check_rows(x: np.ndarray, names: Sequence[str]) -> np.ndarray:
 def check_network(
     names: Sequence[str],
     targets: Sequence[str],
-    n_inputs: int | None,
-    n_outputs: int,
+    counts: tuple[int | None, int | None],
     domain: np.ndarray,
     dtype: Any,
 ) -> None:
-    """Check names, first domain and floating type of a network; `n_inputs` is None where a feature map decides.
+    """Check names, first domain and floating type of a network; `counts` are of inputs and outputs, None behind a map.
 
     Raises:
         SettingError: the domain is empty, reversed or not finite, or the type is neither float32 nor float64.
@@ -198,7 +197,7 @@ def check_network(
         raise SettingError(
             f"The domain ({low}, {high}) holds no grid.", fix="use domain=(low, high) with low < high"
         )
-    for what, given, count in (("names", names, n_inputs), ("targets", targets, n_outputs)):
+    for what, given, count in (("names", names, counts[0]), ("targets", targets, counts[1])):
         check_names(given)
         if count is not None and len(given) != count:
             raise ShapeError(

@@ -143,14 +143,14 @@ class KAN(eqx.Module):
         ends = np.broadcast_to(np.asarray(domain, float), (n_inputs, 2))
         self.names = numbered_names("x", n_inputs) if names is None else tuple(names)
         self.targets = numbered_names("y", n_outputs) if targets is None else tuple(targets)
-        check_network(self.names, self.targets, None if features else n_inputs, n_outputs, ends, dtype)
+        counts = None if features else n_inputs, None if readout else n_outputs
+        check_network(self.names, self.targets, counts, ends, dtype)
         self.domain, layers = np.array(ends, dtype=dtype), []
         for sums, arities in shape[1:]:
             knots = bspline.uniform_knots(ends[:, 0], ends[:, 1], grid, k).astype(dtype)
             layers.append(_start(new_layer(knots, sums, arities, k, base_function), rng, noise))
             ends = np.broadcast_to([-1.5, 1.5], (sums + len(arities), 2))
-        self.features = identity() if features is None else features
-        self.readout = identity() if readout is None else readout
+        self.features, self.readout = features or identity(), readout or identity()
         self.layers = tuple(layers)
 
     @classmethod
