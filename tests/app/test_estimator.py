@@ -161,3 +161,11 @@ def test_large_tables_go_to_the_compiled_engine(monkeypatch):
     monkeypatch.setattr(estimator, "MOST_NUMBERS", 100)
     x, y = make_moons(60, noise=0.1, random_state=0)
     assert KANClassifier(hidden=(), steps=10, random_state=0).fit(x, y).score(x, y) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"), [({"hidden": 5}, "hidden=5"), ({"penalty": -1.0}, "penalty >= 0")]
+)
+def test_settings_that_make_no_sense_are_named(setting, told):
+    with pytest.raises(ValueError, match=told):
+        KANRegressor(**setting).fit(np.eye(4), np.arange(4.0))

@@ -162,3 +162,14 @@ def test_importing_the_module_does_not_import_matplotlib_and_drawing_never_pyplo
         ).returncode
         == 0
     )
+
+
+def test_losses_that_were_taken_now_and_then_are_joined_and_members_kept_apart() -> None:
+    test = np.full(30, np.nan)
+    test[9::10] = [1.0, 0.1, 0.01]
+    (axes,) = plot_training(SimpleNamespace(train=LOG.train, test=test)).axes
+    assert [len(line.get_xdata()) for line in axes.lines] == [30, 3]
+    assert list(axes.lines[1].get_xdata()) == [10, 20, 30]
+    (axes,) = plot_training(SimpleNamespace(train=np.stack([LOG.train, 2 * LOG.train], axis=1))).axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [list(LOG.train), list(2 * LOG.train)]
+    assert len(axes.get_legend().get_texts()) == 1

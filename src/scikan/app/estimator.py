@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from scikan.app.softmax import fit_softmax
 from scikan.core import bspline
 from scikan.core.dataset import Dataset
-from scikan.core.errors import ColumnError, TableError
+from scikan.core.errors import ColumnError, SettingError, TableError
 from scikan.core.features import Chain, Scale, identity, natural_scale
 from scikan.core.kan import KAN, WidthEntry
 from scikan.core.names import numbered_names, own_names
@@ -77,6 +77,8 @@ class AbstractKANEstimator(BaseEstimator):
 
     def _train(self, model: KAN, X: Matrix, y: Matrix, weight: Any, objective: AbstractObjective) -> None:
         """Fit the network: small ones compile nothing."""
+        if not self.penalty >= 0:
+            raise SettingError(f"penalty={self.penalty} makes no sense.", fix="use penalty >= 0")
         bend = float(1e-9 + self.penalty)
         size = sum(layer.splines.coef.size for layer in model.layers)
         small = size <= MOST_PARAMETERS and size * len(X) * model.n_outputs <= MOST_NUMBERS
@@ -92,6 +94,8 @@ class AbstractKANEstimator(BaseEstimator):
 
     def _network(self, X: Matrix, targets: Sequence[str], readout: Chain) -> KAN:
         """Return the untrained network over distinct rows X."""
+        if not isinstance(self.hidden, Sequence | None):
+            raise SettingError(f"hidden={self.hidden!r} is no list of layers.", fix="use hidden=(5,)")
         names, n = self._names(), X.shape[1]
         targets = [f"{name}_" if name in names else name for name in targets]
         hidden = self._hidden(len(X), n, len(targets)) if self.hidden is None else self.hidden

@@ -100,7 +100,7 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
     for heading, side in (("", "left"), ("R2", "right"), (f"RMSE{f' [{unit}]' if unit else ''}", "right")):
         grid.add_column(heading.replace("[", r"\["), justify=side)  # type: ignore[arg-type]
     for name, score in found.scores.items():
-        label = "no law (mean)" if name == "law" and found.law is None else name
+        label = "no law" if name == "law" and found.law is None else name
         grid.add_row(label, f"{score.r2:.6g}", f"{score.rmse:.4g}")
     rows = found.evidence.rows
     console.print(f"On {rows} rows that the search never saw ({found.protocol}):", style="dim")

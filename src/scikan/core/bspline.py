@@ -31,7 +31,7 @@ AnyArray = Array | np.ndarray
 
 def check_degree(k: int) -> None:
     """Raise SettingError unless 1 <= k <= 5."""
-    if k not in (1, 2, 3, 4, 5):
+    if not isinstance(k, int | np.integer) or k not in (1, 2, 3, 4, 5):
         raise SettingError(
             f"The spline degree k is {k!r}; it must be 1, 2, 3, 4 or 5.", fix="use k=3 (cubic)."
         )
@@ -42,8 +42,10 @@ def uniform_knots(
 ) -> Float[np.ndarray, "inputs knots"]:
     """Return extended uniform knots, shape (inputs, grid + 2k + 1), `grid` intervals from low to high."""
     check_degree(k)
-    if grid < 1:
-        raise SettingError(f"The grid has {grid} intervals; it needs at least 1.", fix="use grid=5.")
+    if not isinstance(grid, int | np.integer) or grid < 1:
+        raise SettingError(
+            f"The grid has {grid} intervals; it needs an integer from 1 on.", fix="use grid=5."
+        )
     spacing = (high - low) / grid
     return np.asarray(low[:, None] + spacing[:, None] * np.arange(-k, grid + k + 1))
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from scikan.core.errors import ColumnError, ShapeError, TableError
-from scikan.core.names import numbered_names
+from scikan.core.errors import ColumnError, SettingError, ShapeError, TableError
+from scikan.core.names import check_names, numbered_names
 
 
 TwoSides = tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " test"]]
@@ -158,6 +158,51 @@ def check_partition(train: Any, test: Any, rows: int) -> TwoSides:
     if not parts[0].size:
         raise ShapeError("No row is left for training.", fix="leave some rows out of test")
     return parts[0].astype(np.int64, copy=False), parts[1].astype(np.int64, copy=False)
+
+
+def check_rows(x: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return raw columns `(rows, columns)` that are finite everywhere, of any number of rows.
+
+    Raises:
+        TableError: a value is missing or infinite.
+    """
+    if not (finite := np.isfinite(x)).all():
+        row, column = (int(i) for i in np.argwhere(~finite)[0])
+        raise TableError(
+            f'Column "{names[column]}" is {x[row, column]} in row {row}; KANs need numbers everywhere.',
+            fix="drop these rows: keep = np.isfinite(x).all(axis=1)",
+        )
+    return x
+
+
+def check_network(
+    names: Sequence[str],
+    targets: Sequence[str],
+    counts: tuple[int | None, int | None],
+    domain: np.ndarray,
+    dtype: Any,
+) -> None:
+    """Check names, first domain and floating type of a network; `counts` are of inputs and outputs, None behind a map.
+
+    Raises:
+        SettingError: the domain is empty, reversed or not finite, or the type is neither float32 nor float64.
+        ShapeError: another number of names than nodes.
+        ColumnError: a name is empty or doubled.
+    """
+    if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise SettingError(f"A KAN cannot hold {np.dtype(dtype)}.", fix="use dtype=np.float64 or np.float32")
+    bad = ~(np.isfinite(domain).all(axis=1) & (domain[:, 0] < domain[:, 1]))
+    if bad.any():
+        low, high = domain[np.argmax(bad)]
+        raise SettingError(
+            f"The domain ({low}, {high}) holds no grid.", fix="use domain=(low, high) with low < high"
+        )
+    for what, given, count in (("names", names, counts[0]), ("targets", targets, counts[1])):
+        check_names(given)
+        if count is not None and len(given) != count:
+            raise ShapeError(
+                f"{len(given)} {what} ({', '.join(given)}) for {count} nodes.", fix="give one name for each"
+            )
 
 
 def _one_a_row(values: Any, rows: int, name: str) -> Float64[np.ndarray, " rows"]:

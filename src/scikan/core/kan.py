@@ -16,11 +16,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from scikan.core import bspline
+from scikan.core.checks import check_network
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError, ShapeError
 from scikan.core.features import AbstractFeatureMap, Chain, Scale, identity, natural_scale
 from scikan.core.functions import Function
 from scikan.core.layer import Layer, LayerTrace, new_layer
+from scikan.core.names import numbered_names
 from scikan.core.precision import namespace
 from scikan.core.trees import updated
 
@@ -101,11 +103,11 @@ class KAN(eqx.Module):
         domain: (low, high), or one such pair per input: where the first grid lies.
         dtype: `numpy.float64` (default) or `numpy.float32`.
         base_function: a fixed function beside every spline (pykan uses SiLU); none by default.
-        names, targets: names of inputs and outputs.
+        names, targets: of inputs and outputs; default x1, x2, ... and y, as in a `Dataset`.
         features, readout: maps from columns to inputs and from outputs to the target's units.
 
     Raises:
-        SettingError: for an impossible width, grid or degree.
+        SettingError: for an impossible width, grid, degree, domain or dtype.
 
     Verbs: fit, attribute, prune, compact, refine, update_grid, suggest_symbolic, fix_symbolic,
     auto_symbolic, formula, plot, save.
@@ -139,17 +141,17 @@ class KAN(eqx.Module):
         rng = np.random.default_rng(key)
         n_inputs, n_outputs = shape[0][0], shape[-1][0] + len(shape[-1][1])
         ends = np.broadcast_to(np.asarray(domain, float), (n_inputs, 2))
-        layers = []
+        self.names = numbered_names("x", n_inputs) if names is None else tuple(names)
+        self.targets = numbered_names("y", n_outputs) if targets is None else tuple(targets)
+        counts = None if features else n_inputs, None if readout else n_outputs
+        check_network(self.names, self.targets, counts, ends, dtype)
+        self.domain, layers = np.array(ends, dtype=dtype), []
         for sums, arities in shape[1:]:
             knots = bspline.uniform_knots(ends[:, 0], ends[:, 1], grid, k).astype(dtype)
             layers.append(_start(new_layer(knots, sums, arities, k, base_function), rng, noise))
             ends = np.broadcast_to([-1.5, 1.5], (sums + len(arities), 2))
-        self.features = identity() if features is None else features
-        self.readout = identity() if readout is None else readout
+        self.features, self.readout = features or identity(), readout or identity()
         self.layers = tuple(layers)
-        self.domain = np.array(np.broadcast_to(np.asarray(domain, float), (n_inputs, 2)), dtype=dtype)
-        self.names = tuple(names) if names is not None else tuple(f"x{i}" for i in range(n_inputs))
-        self.targets = tuple(targets) if targets is not None else _target_names(n_outputs)
 
     @classmethod
     def for_data(
@@ -221,7 +223,7 @@ class KAN(eqx.Module):
         """Return predictions (batch, outputs) in the target's units for raw columns x (batch, columns)."""
         x = self._check(x)
         with np.errstate(all="ignore"):
-            return self.readout(self.network(self.features(x)))
+            return self.readout(self.network(self.features(x).astype(self.dtype)))
 
     def network(self, inputs: Any) -> Any:
         """Return the network's outputs for its inputs: no feature map, no readout."""
@@ -286,6 +288,10 @@ class KAN(eqx.Module):
 
     def check_address(self, address: EdgeAddress) -> EdgeAddress:
         """Return the address as plain integers, or raise SettingError if there is no such edge."""
+        if np.shape(address) != (3,):
+            raise SettingError(
+                f"{address!r} is no edge.", fix="write (layer, input, output), e.g. (0, 1, 0)."
+            )
         l, i, j = (int(n) for n in address)
         if not 0 <= l < len(self.layers):
             raise SettingError(
@@ -326,10 +332,6 @@ _PYKAN_VERBS = {
     "symbolic_formula": "law = kn.formula(model)",
     "saveckpt": "kn.save('model.kan', model)",
 }
-
-
-def _target_names(count: int) -> tuple[str, ...]:
-    return ("y",) if count == 1 else tuple(f"y{i}" for i in range(count))
 
 
 def _start(layer: Layer, rng: np.random.Generator, noise: float) -> Layer:

@@ -187,7 +187,8 @@ class Layer(eqx.Module):
         """Return the subnode sums before their affine map, (batch, subs)."""
         columns = self.splines.features(x)
         weights = self.splines.weights()
-        z = columns.reshape(x.shape[0], -1) @ weights.reshape(-1, weights.shape[-1])
+        weights = weights.reshape(-1, weights.shape[-1])
+        z = columns.reshape(x.shape[0], weights.shape[0]) @ weights
         return z if self.symbols is None else z + self.symbols(x).sum(axis=1)
 
     def __call__(self, x: Any) -> Any:

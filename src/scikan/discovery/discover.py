@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import binom
 from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
@@ -22,7 +23,7 @@ from scikan.core.kan import KAN
 from scikan.discovery.protocol import Plan, plan_rows
 from scikan.discovery.search import Found, Proposal, SearchSettings, Watch, pareto, reranked, search, views
 from scikan.discovery.trial import Trial, feature_scores, run_trial
-from scikan.law.evidence import Dependence, Whiteness, dependence, whiteness
+from scikan.law.evidence import SIGNIFICANCE, Dependence, Whiteness, dependence, whiteness
 from scikan.law.record import Law
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.scoring import Score, score_predictions
@@ -200,7 +201,7 @@ class _Judged:
             return np.asarray(np.log(values / self.truth) if self.readout == "log" else values - self.truth)
 
     def evidence(self, rng: np.random.Generator) -> Evidence:
-        law, network = self.residual("law") ** 2, self.residual("network") ** 2
+        law, network = self._noise("law") ** 2, self._noise("network") ** 2
         difference = np.where(np.isfinite(law), law, np.inf) - np.where(np.isfinite(network), network, np.inf)
         usable = np.isfinite(difference)
         excess = float(np.mean(difference[usable])) if usable.any() else 0.0
@@ -209,13 +210,20 @@ class _Judged:
         return Evidence(
             dependence=dependence(self.predictions["law"], self.truth, rng, self.folds),
             whiteness=whiteness(self._noise(), self.views, rng),
-            beats_network=bool(not undefined and excess <= 2.0 * error),
+            beats_network=bool(not undefined and excess <= 2.0 * error and not self._mostly_worse()),
             rows=len(self.truth),
         )
 
-    def _noise(self) -> Vector:
-        """Return the law's residual; what is below rounding of the target counts as zero."""
-        residual = self.residual("law")
+    def _mostly_worse(self) -> bool:
+        """Whether the law's errors exceed the network's row by row, which one large error hides from means."""
+        excess = np.abs(self._noise("law")) - np.abs(self._noise("network"))
+        excess = excess[np.isfinite(excess) & (excess != 0.0)]
+        worse = int(np.sum(excess > 0.0))
+        return bool(len(excess) and binom.sf(worse - 1, len(excess), 0.5) < SIGNIFICANCE)
+
+    def _noise(self, name: str = "law") -> Vector:
+        """Return a residual; what is below rounding of the target counts as zero."""
+        residual = self.residual(name)
         scale = 1.0 if self.readout == "log" else float(np.abs(self.truth).max())
         return np.where(np.abs(residual) < 1e-9 * scale, 0.0, residual)
 

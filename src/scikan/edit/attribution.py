@@ -13,6 +13,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
+from scikan.core.checks import check_rows
 from scikan.core.dataset import Dataset
 from scikan.core.errors import ShapeError
 from scikan.core.kan import KAN
@@ -47,9 +48,10 @@ def attribute(model: KAN, data: Dataset | np.ndarray) -> Scores:
 
     Raises:
         ShapeError: with fewer than 2 rows, which have no spread.
+        TableError: a value is missing or infinite.
     """
     rows = data.train_x if isinstance(data, Dataset) else np.asarray(data, float)
-    return attribute_inputs(model, np.asarray(model.features(model._check(rows))))
+    return attribute_inputs(model, np.asarray(model.features(check_rows(model._check(rows), model.names))))
 
 
 def attribute_inputs(model: KAN, inputs: Float[np.ndarray, "batch inputs"]) -> Scores:

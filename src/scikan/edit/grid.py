@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from scikan.core import bspline
+from scikan.core.checks import check_rows
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError
 from scikan.core.kan import KAN
@@ -20,9 +21,9 @@ def refine(model: KAN, grid: int) -> KAN:
     otherwise the new splines are the nearest by least squares.
 
     Raises:
-        SettingError: if `grid` is below 1.
+        SettingError: if `grid` is no integer from 1 on.
     """
-    if grid < 1:
+    if not isinstance(grid, int | np.integer) or grid < 1:
         raise SettingError(f"refine was asked for {grid} intervals.", fix="refine(model, grid=10).")
     model = numpy_leaves(model)
     layers = tuple(
@@ -61,7 +62,7 @@ def update_grid(
     """
     rows = data.train_x if isinstance(data, Dataset) else np.asarray(data, float)
     model = numpy_leaves(model)
-    values = np.asarray(model.features(model._check(rows)), float)
+    values = np.asarray(model.features(check_rows(model._check(rows), model.names)), float)
     layers = []
     for layer in model.layers:
         layers.append(_laid_over(layer, values, adaptive, margin))

@@ -58,7 +58,7 @@ def plot(
 
 
 def plot_training(log: Any) -> "Figure":
-    """Return the losses over the steps on a logarithmic axis.
+    """Return the losses over the steps on a logarithmic axis, one line for each member of an ensemble.
 
     Args:
         log: has the array `train`, and perhaps `test` and `penalty`.
@@ -66,7 +66,7 @@ def plot_training(log: Any) -> "Figure":
     Raises:
         ShapeError: the log holds no step.
     """
-    curves = {name: np.ravel(np.asarray(getattr(log, name), float))
+    curves = {name: _by_member(getattr(log, name))
               for name in ("train", "test", "penalty") if getattr(log, name, None) is not None}  # fmt: skip
     curves = {name: values for name, values in curves.items() if np.any(values > 0)}
     if not curves:
@@ -77,22 +77,23 @@ def plot_training(log: Any) -> "Figure":
         figure, (axes,) = _axes(6.4, 3.8)
         for place, (name, values) in enumerate(curves.items()):
             style = "-" if name != "penalty" else "--"
-            shown = np.where(values > 0, values, np.nan)
-            marker = MARKERS[place] if len(values) == 1 else None
-            axes.plot(
-                np.arange(1, len(values) + 1),
-                shown,
-                style,
-                color=SERIES[place],
-                lw=1.5,
-                label=name,
-                marker=marker,
-            )
+            for member, losses in enumerate(values):
+                # Held-out rows are looked at once a chunk: what lies between is joined, not left out.
+                at = np.flatnonzero(losses > 0)
+                marker = MARKERS[place] if len(at) == 1 else None
+                label = name if member == 0 else None
+                axes.plot(at + 1, losses[at], style, color=SERIES[place], lw=1.5, label=label, marker=marker)
         axes.set_yscale("log")
         axes.set_xlabel("step")
         axes.set_ylabel("loss")
         axes.legend()
     return figure
+
+
+def _by_member(losses: Any) -> np.ndarray:
+    """Return losses as (members, steps); a single network is one member."""
+    array = np.asarray(losses, float)
+    return np.atleast_2d(array.T)
 
 
 def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str = "") -> "Figure":

@@ -84,6 +84,7 @@ def fit(
     """
     began = time.perf_counter()
     _check_settings(model, optimiser, objective, penalty, steps, batch, patience, chunk, key)
+    _check_hooks(grid, callbacks, resume)
     model = numpy_leaves(model)
     one = model[0] if isinstance(model, Ensemble) else model
     split = divide(one, data, validation, key)
@@ -296,6 +297,20 @@ def _resumed(state: TrainState, model: Model) -> TrainState:
     status = np.where(state.status == NOT_FINITE, state.status, RUNNING).astype(np.int32)
     resumed: TrainState = updated(lambda s: (s.status, s.since_best), state, (status, 0 * state.since_best))
     return resumed if np.any(state.status != RUNNING) else state
+
+
+def _check_hooks(grid: Any, callbacks: Any, resume: Any) -> None:
+    if grid is not None and not isinstance(grid, GridUpdates):
+        raise SettingError(
+            f"grid={grid!r} says nothing about when grids move.",
+            fix="use GridUpdates() or None; the size of a grid belongs to KAN(..., grid=5) and refine",
+        )
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+        raise SettingError(
+            f"callbacks={callbacks!r} is no list of callbacks.", fix="use callbacks=[Progress()]"
+        )
+    if resume is not None and not isinstance(resume, TrainState):
+        raise SettingError(f"Nothing can be resumed from {resume!r}.", fix="pass resume=log.state")
 
 
 def _check_settings(

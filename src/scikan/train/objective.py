@@ -164,7 +164,7 @@ class Residual(AbstractObjective):
     function: Callable[[KAN, Any, Any], Any]
 
     def residuals(self, model: KAN, x: Any, y: Any) -> Any:
-        return self.function(model, x, y).reshape(x.shape[0], -1)
+        return self.function(model, x, y).reshape(x.shape[0], -1).astype(model.dtype)
 
     def strip(self, model: KAN) -> KAN:
         # The maps stay: the user's function differentiates through them.
@@ -203,7 +203,8 @@ def _blank(model: KAN) -> KAN:
 def _network_inputs(model: KAN, x: Any) -> Any:
     inputs = np.asarray(model.features(model._check(x)))
     _check_rows(inputs, "input", "the feature map (a logarithm needs positive columns)")
-    return inputs
+    # A scale is kept in double precision: times a float32 column it would make all that follows double.
+    return inputs.astype(model.dtype)
 
 
 def _check_rows(values: Any, what: str, where: str) -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float
 
 from scikan.core.kan import KAN
 from scikan.train.parameters import vector, with_vector
-from scikan.train.penalty import Setting, setting
+from scikan.train.penalty import Setting, check_settings, setting
 from scikan.train.problem import Problem, Value
 
 
@@ -90,6 +90,9 @@ class Adam(AbstractOptimiser):
     learning_rate: Setting = setting(1e-2)
     b1: Setting = setting(0.9)
     b2: Setting = setting(0.999)
+
+    def __check_init__(self) -> None:
+        check_settings(self, ("learning_rate", "b1", "b2"))
 
     def _transform(self) -> Any:
         # Imported here: the default fit does without optax, whose import takes its time.

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from scikan.core.errors import SettingError
 from scikan.core.kan import KAN
 from scikan.core.layer import Layer
 from scikan.train.parameters import coefficient_places, vector
@@ -31,6 +32,20 @@ def setting(default: float) -> Any:
 def as_setting(value: Any) -> Any:
     """Return numbers as arrays; what is none (a tracer, a placeholder) passes."""
     return np.asarray(value, float) if isinstance(value, int | float | np.number) else value
+
+
+def check_settings(owner: Any, names: tuple[str, ...]) -> None:
+    """Check that the numbers among an object's settings are neither negative nor NaN.
+
+    Raises:
+        SettingError: one is.
+    """
+    for name in names:
+        value = getattr(owner, name)
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.all(value >= 0):
+            raise SettingError(
+                f"{type(owner).__name__}({name}={value}) makes no sense.", fix=f"use {name} >= 0"
+            )
 
 
 class AbstractPenalty(eqx.Module):
@@ -68,6 +83,9 @@ class Sparsity(AbstractPenalty):
     smooth: Setting = setting(0.0)
     coefficient: Setting = setting(0.0)
     metric: Literal["spread", "edge", "attribution"] = eqx.field(static=True, default="spread")
+
+    def __check_init__(self) -> None:
+        check_settings(self, ("strength", "l1", "entropy", "smooth", "coefficient"))
 
     def __call__(
         self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]

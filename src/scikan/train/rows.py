@@ -90,6 +90,11 @@ def _weights(model: KAN, data: Dataset) -> Float[np.ndarray, " rows"]:
 
 def _divide_rows(n: int, validation: Any, key: int, groups: Any) -> tuple[Any, Any]:
     if isinstance(validation, int | float | np.floating | np.integer):
+        if not 0 <= validation < 1:
+            raise SettingError(
+                f"validation={validation} is no share of the training rows.",
+                fix="use a number from 0 (none) to below 1, such as validation=0.2",
+            )
         return split_rows(n, float(validation), key, groups)
     judge = np.asarray(validation)
     if (

@@ -1,0 +1,29 @@
+"""When a network is better than the law, the verdict says so."""
+
+import numpy as np
+
+from scikan.discovery.discover import _Judged
+
+
+TRUTH = np.linspace(1.0, 2.0, 15)
+
+
+def judged(law, network):
+    predictions = {"law": TRUTH + law, "network": TRUTH + network}
+    return _Judged(TRUTH, [TRUTH[:, None]], predictions, None, "linear")
+
+
+def test_one_large_error_does_not_hide_that_all_others_are_larger_too():
+    # Fifteen rows of 2 sin(x) + 1: a cubic with four times the network's error was called a law.
+    rng = np.random.default_rng(0)
+    network = rng.normal(0.0, 0.01, 15)
+    law = 0.1 * np.where(rng.uniform(size=15) < 0.5, -1.0, 1.0)
+    law[3] = 1.0
+    assert not judged(law, network).evidence(rng).beats_network
+
+
+def test_equal_errors_and_errors_of_rounding_do_not_count_against_a_law():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0.0, 0.1, 15)
+    assert judged(noise, noise + rng.normal(0.0, 0.01, 15)).evidence(rng).beats_network
+    assert judged(np.full(15, 1e-12), np.full(15, 1e-14)).evidence(rng).beats_network
