@@ -76,7 +76,8 @@ def test_run_prints_the_law_and_writes_models_figures_and_json(made):
     folder, told = made
     status, out, _ = told["run"]
     assert status == 0
-    assert "A law." in out and "area = 2*height + radius**2" in out
+    assert "A law." in out
+    assert "area = 2*height + radius**2" in out or "area = radius**2 + 2*height" in out
     assert {path.name for path in (folder / "answer").iterdir()} == EXPECTED
     answer = json.loads((folder / "answer/law.json").read_text())
     assert answer["verdict"] == "law" and answer["names"]["radius"]["unit"] == "m"

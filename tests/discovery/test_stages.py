@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scikan.core.expr import evaluate, symbols
-from scikan.discovery.stages import affine_laws, polynomials, power_laws
+from scikan.discovery.stages import polynomials, power_laws
 
 
 R = np.random.default_rng(0)
@@ -42,10 +42,3 @@ def test_negative_targets_have_power_laws_too_and_mixed_ones_none():
 )
 def test_polynomials_of_transformed_targets(y):
     assert smallest_error(polynomials(X, y, NAMES), y) < 1e-6
-
-
-@pytest.mark.parametrize(
-    "y", [3 + 2 * np.sqrt(X[:, 0] / X[:, 1]), 1 / (2 + np.log(X[:, 0] * X[:, 2]) ** 1)], ids=["y", "1/y"]
-)
-def test_affine_laws_of_one_feature(y):
-    assert smallest_error(affine_laws(X, y, NAMES), y) < 1e-6

@@ -22,7 +22,7 @@ from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError
 from scikan.core.expr import complexity, constants, symbols
 from scikan.discovery.discover import Discovery
-from scikan.discovery.search import Proposal
+from scikan.discovery.proposals import Proposal
 
 
 FORMAT = 1

@@ -12,7 +12,7 @@ from scikan.app.cli import APPROXIMATION, INTERRUPTED, LAW, NONE
 from scikan.core.dataset import Dataset
 from scikan.core.printing import to_text
 from scikan.discovery.discover import Config, Discovery, discover
-from scikan.discovery.search import Proposal
+from scikan.discovery.proposals import Proposal
 from scikan.files.table import read_table
 
 

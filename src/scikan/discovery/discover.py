@@ -20,8 +20,10 @@ from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
+from scikan.discovery.bench import views
+from scikan.discovery.proposals import Proposal, pareto
 from scikan.discovery.protocol import Plan, plan_rows
-from scikan.discovery.search import Found, Proposal, SearchSettings, Watch, pareto, reranked, search, views
+from scikan.discovery.search import Found, SearchSettings, Watch, reranked, search
 from scikan.discovery.trial import Trial, feature_scores, run_trial
 from scikan.law.evidence import SIGNIFICANCE, Dependence, Whiteness, dependence, whiteness
 from scikan.law.record import Law

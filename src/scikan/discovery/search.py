@@ -10,40 +10,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
-from scikan.core.expr import Expr, complexity, constants, evaluate, symbols
+from scikan.core.expr import Expr
 from scikan.core.features import AbstractFeatureMap
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
 from scikan.core.printing import to_text
+from scikan.discovery.bench import N_REFINED, Bench, Columns
 from scikan.discovery.ladder import Climb, LadderSettings, climb
+from scikan.discovery.proposals import EXACT, Proposal, merged
 from scikan.discovery.reduced import reduced_proposals
-from scikan.discovery.stages import constant_law, polynomials, power_laws
-from scikan.law.description import description_length, structure_bits
-from scikan.law.evidence import WHITENESS_LEVEL, whiteness
+from scikan.discovery.stages import polynomials, power_laws
+from scikan.law.description import structure_bits
 from scikan.law.refitting import Readout, refit, target_variance
-from scikan.law.simplify import simplify
-from scikan.law.snapping import snap
 from scikan.structure.scaling import Step
 from scikan.symbolic.formula import network_expressions
 from scikan.train.elimination import JudgedRows
 
-
-Columns = dict[str, Float[np.ndarray, " rows"]]
-
-EXACT = 1e-18
-"""Relative mean square below which a formula fits to rounding."""
-
-SHORT = 60.0
-"""Bits of structure up to which a law with white residuals ends the search before networks are trained."""
-
-SETTLED = 0.001
-"""Level at which a short law's residual must show structure for networks to be asked; the verdict is stricter."""
-
-N_REFINED = 10
 
 MOST_SEARCHED = 4000
 """Rows that a search reads of a large table; the verdict is on all that are held out."""
@@ -51,48 +36,8 @@ MOST_SEARCHED = 4000
 MOST_REFITTED = 50_000
 """Rows on which the constants of the found formulas are refitted."""
 
-LUCK = 8.0
-"""Bits by which a more complex formula must be ahead to be preferred."""
-
 COMPARED = 6
 """Shapes of networks that stand beside a law which is settled without them."""
-
-
-@dataclass(frozen=True)
-class SnappedConstant:
-    """A fitted constant that became a simple number: what was fitted, its standard error, the number as text."""
-
-    value: float
-    fitted: float
-    error: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A formula with fitted constants: mean square in the error model's units, bits, and where it came from.
-
-    `fitted` is the same form with constants at full precision where `expression` has snapped ones, which are
-    listed in `snapped`.
-    """
-
-    expression: Expr
-    fitted: Expr
-    mean_square: float
-    relative: float
-    bits: float
-    origin: str
-    snapped: tuple[SnappedConstant, ...] = ()
-
-    @property
-    def is_mean(self) -> bool:
-        """Whether the formula uses no column at all."""
-        return not symbols(self.expression)
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether the formula fits to rounding."""
-        return self.relative < EXACT
 
 
 @dataclass(frozen=True)
@@ -154,21 +99,20 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
     rng = np.random.default_rng(settings.key)
     # Most formulas that are tried are undefined somewhere; that is measured, not warned of.
     with threadpool_limits(limits=1, user_api="blas"), np.errstate(all="ignore"):
-        bench = _Bench(columns, y, weight, _error_model(table, columns, weight), table)
+        bench = Bench(columns, y, weight, _error_model(table, columns, weight), table)
         steps: list[Step] = []
-        front = bench.proposals(_closed_form(table, bench, settings, steps), "regression")
-        front = bench.refined(front)
+        front = bench.refined(bench.proposals(power_laws(table.x, y, table.names), "regression"))
+        if not bench.settles(front[0], rng):
+            more = bench.proposals(_closed_form(table, bench, settings, steps), "regression")
+            front = bench.refined(merged([*front, *more]))
         watch.stage("formulas by regression", front[0])
-        settled = front[0].is_exact or (
-            bench.is_white(front[0], rng, SETTLED) and bench.bits_of(front[0]) < SHORT
-        )
-        settled = settled and not front[0].is_mean and not settings.thorough
+        settled = bench.settles(front[0], rng) and not settings.thorough
         rungs = LadderSettings(seconds=settings.seconds, shapes=COMPARED if settled else 99, name=not settled)
         network, climbed = _networks(table, rungs, settings, watch)
         if climbed.named and not front[0].is_exact:
             models = [_attached(net.model, network) for net in climbed.named if net.is_named]
             named = bench.proposals((e for m in models[:4] for e in network_expressions(m)), "network")
-            front = bench.refined(_merged([*front, *named]))
+            front = bench.refined(merged([*front, *named]))
             watch.stage("formulas named from networks", front[0])
         ranked = bench.simplest_first(front, rng)
     return Found(ranked, bench.readout, climbed, network, tuple(step.text for step in steps))
@@ -187,12 +131,9 @@ def _weights(table: Dataset) -> Any:
     return None if np.ptp(weight) == 0 else weight / weight.mean()
 
 
-def _closed_form(
-    table: Dataset, bench: "_Bench", settings: SearchSettings, steps: list[Step]
-) -> Iterable[Expr]:
+def _closed_form(table: Dataset, bench: Bench, settings: SearchSettings, steps: list[Step]) -> Iterable[Expr]:
     """Yield formulas found by regression; put the symmetries that were divided out into `steps`."""
     x, y, names = table.x, table.y[:, 0], table.names
-    yield from power_laws(x, y, names)
     weights = [bench.weight]
     if bench.readout == "log":
         # Relative errors are additive ones with weights 1/y**2. They are asked second: small targets then
@@ -241,124 +182,6 @@ def _error_model(table: Dataset, columns: Columns, weight: Any) -> Readout:
     return "log" if likelihood["log"] - likelihood["linear"] + lead > 0 else "linear"
 
 
-class _Bench:
-    """The rows on which proposals are refitted and measured."""
-
-    def __init__(self, columns: Columns, y: Any, weight: Any, readout: Readout, table: Dataset) -> None:
-        self.columns, self.y, self.weight, self.readout = columns, y, weight, readout
-        self.variance = target_variance(y, weight, readout)
-        self.positive = frozenset(name for name, values in columns.items() if np.all(values > 0))
-        self.table = table
-
-    def measured(self, expr: Expr, origin: str, steps: int = 60, robust: bool = True) -> Proposal | None:
-        """Refit all constants of a formula; None if it is undefined on some row."""
-        fit = refit(expr, self.columns, self.y, self.weight, self.readout, steps, robust)
-        if not np.isfinite(fit.mean_square):
-            return None
-        bits = description_length(fit.expr, fit.mean_square, self.variance, len(self.y), len(self.columns))
-        return Proposal(fit.expr, fit.expr, fit.mean_square, fit.mean_square / self.variance, bits, origin)
-
-    def proposals(self, formulas: Iterable[Expr], origin: str) -> list[Proposal]:
-        """Simplify and refit formulas; return them by bits, equal ones merged, the mean always among them."""
-        found = [self.measured(constant_law(self.y), "mean")]
-        for formula in formulas:
-            if len(constants(formula)) < len(self.y) // 2:
-                natural = simplify(formula, positive=self.positive)
-                found.append(self.measured(natural, origin, steps=20, robust=False))
-                # Formulas come in order of cost, of one stage the simplest first.
-                if found[-1] is not None and found[-1].is_exact:
-                    break
-        return _merged([p for p in found if p is not None])
-
-    def refined(self, front: list[Proposal]) -> list[Proposal]:
-        """Snap the constants of the best proposals, simplify once more, and rank again."""
-        exact = [p for p in front if p.is_exact]
-        chosen = exact[:3] or front[:N_REFINED]
-        return _merged([*[self._snapped(p) for p in chosen], *[p for p in front if p not in chosen]])
-
-    def _snapped(self, proposal: Proposal) -> Proposal:
-        plain = snap(proposal.expression, self.columns, self.y, self.weight, self.readout, units_only=True)
-        fitted = self._natural(plain.expr, proposal)
-        if fitted is None or (fitted.bits > proposal.bits + 1.0 and not proposal.is_exact):
-            fitted = proposal
-        full = snap(fitted.expression, self.columns, self.y, self.weight, self.readout)
-        best = self._natural(full.expr, proposal)
-        if best is None or (best.bits > fitted.bits and not fitted.is_exact):
-            return fitted
-        records = tuple(
-            SnappedConstant(float(evaluate(s.number, {})), s.constant.value, s.constant.error, str(s.number))
-            for s in full.snapped
-            if evaluate(s.number, {}) != 0
-        )
-        return replace(best, fitted=fitted.expression, snapped=records)
-
-    def _natural(self, expr: Expr, proposal: Proposal) -> Proposal | None:
-        return self.measured(simplify(expr, positive=self.positive), proposal.origin)
-
-    def bits_of(self, proposal: Proposal) -> float:
-        """Return the bits of a proposal's structure alone."""
-        return structure_bits(proposal.expression, len(self.y), len(self.columns))
-
-    def residual(self, expr: Expr) -> Any:
-        """Return residuals in the error model's units."""
-        with np.errstate(all="ignore"):
-            value = np.broadcast_to(evaluate(expr, self.columns), self.y.shape)
-            return np.log(value / self.y) if self.readout == "log" else value - self.y
-
-    def is_white(self, proposal: Proposal, rng: np.random.Generator, level: float = WHITENESS_LEVEL) -> bool:
-        """Whether a proposal leaves no structure on these rows."""
-        return whiteness(
-            self.residual(proposal.expression), views(self.table, proposal.expression), rng, level
-        ).is_white
-
-    def simplest_first(self, front: list[Proposal], rng: np.random.Generator) -> tuple[Proposal, ...]:
-        """Return the front with the simplest of those in front that luck could have put in another order.
-
-        Thousands of formulas are compared, so the best is ahead of an equally true one by some bits. A simpler
-        one takes its place only if it leaves no structure in its residual.
-        """
-        ahead = [p for p in front if p.bits <= front[0].bits + LUCK and not p.is_mean]
-        for chosen in sorted(ahead, key=self.bits_of):
-            if chosen is front[0] or self.is_white(chosen, rng):
-                return (chosen, *[p for p in front if p is not chosen])
-        return tuple(front)
-
-
-def pareto(front: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
-    """Return the preferred formula first, then those that no shorter one beats in error, by description length."""
-    kept = [front[0]]
-    for proposal in front[1:]:
-        size = complexity(proposal.expression)
-        rivals = [p for p in front if complexity(p.expression) <= size and p is not proposal]
-        if all(p.relative > proposal.relative for p in rivals):
-            kept.append(proposal)
-    return tuple(kept)
-
-
-def views(table: Dataset, expr: Expr) -> list[Any]:
-    """Return the columns in which a residual's neighbours are looked for: all of them, and those of the law."""
-    places = scaled_columns(table.x, table.input_scales)
-    own = [j for j, name in enumerate(table.names) if name in symbols(expr)]
-    return [places] if len(own) in (0, table.n_inputs) else [places, places[:, own]]
-
-
-def scaled_columns(x: Any, scales: tuple[str, ...]) -> Any:
-    """Return columns with the logarithm taken where the scale says so: where neighbours are looked for."""
-    return np.column_stack(
-        [np.log(c) if s == "log" and np.all(c > 0) else c for c, s in zip(x.T, scales, strict=True)]
-    )
-
-
-def _merged(proposals: list[Proposal]) -> list[Proposal]:
-    """Return proposals by bits without doubles: same complexity and error to six digits count as equal forms."""
-    kept: dict[tuple[int, str], Proposal] = {}
-    # Of two ways to one formula the one that fitted its numbers says how sure they are.
-    for proposal in sorted(proposals, key=lambda p: (round(p.bits, 3), -len(p.snapped))):
-        digits = f"{proposal.relative:.6g}" if not proposal.is_exact else str(proposal.expression)
-        kept.setdefault((complexity(proposal.expression), digits), proposal)
-    return list(kept.values())
-
-
 def _networks(
     table: Dataset, rungs: LadderSettings, settings: SearchSettings, watch: Watch
 ) -> tuple[KAN, Climb]:
@@ -394,8 +217,8 @@ def reranked(found: Found, data: Dataset) -> Found:
     table = _some_rows(data, MOST_REFITTED, 0)
     columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     with threadpool_limits(limits=1, user_api="blas"):
-        bench = _Bench(columns, table.y[:, 0], _weights(table), found.readout, table)
+        bench = Bench(columns, table.y[:, 0], _weights(table), found.readout, table)
         again = [bench.measured(p.fitted, p.origin, steps=60) for p in found.front[: 2 * N_REFINED]]
-        front = bench.refined(_merged([p for p in again if p is not None]))
+        front = bench.refined(merged([p for p in again if p is not None]))
         ranked = bench.simplest_first(front, np.random.default_rng(0))
     return replace(found, front=ranked)
