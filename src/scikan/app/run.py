@@ -99,9 +99,12 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
     grid = Table(box=None, pad_edge=False, title=None, header_style="dim")
     for heading, side in (("", "left"), ("R2", "right"), (f"RMSE{f' [{unit}]' if unit else ''}", "right")):
         grid.add_column(heading.replace("[", r"\["), justify=side)  # type: ignore[arg-type]
+    if found.scores["law"].relative is not None:
+        grid.add_column("relative", justify="right")
     for name, score in found.scores.items():
         label = "no law" if name == "law" and found.law is None else name
-        grid.add_row(label, f"{score.r2:.6g}", f"{score.rmse:.4g}")
+        relative = [] if score.relative is None else [_percent(score.relative)]
+        grid.add_row(label, f"{score.r2:.6g}", f"{score.rmse:.4g}", *relative)
     rows = found.evidence.rows
     console.print(f"On {rows} rows that the search never saw ({found.protocol}):", style="dim")
     console.print(grid)
@@ -114,6 +117,11 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
         for name, (middle, low, high) in sorted(found.features.items(), key=lambda item: -item[1][0]):
             console.print(escape(f"    {name}: {middle:.2f} ({low:.2f} to {high:.2f})"))
     console.print(f"{found.seconds:.1f} s", style="dim")
+
+
+def _percent(share: float) -> str:
+    """Write a relative error; a prediction of the wrong sign has none."""
+    return f"{100 * share:.2g} %" if share < 10.0 else "-"
 
 
 def _constant_lines(proposal: Proposal) -> list[str]:

@@ -195,7 +195,10 @@ class _Judged:
         )
 
     def scores(self) -> dict[str, Score]:
-        return {name: score_predictions(values, self.truth) for name, values in self.predictions.items()}
+        return {
+            name: score_predictions(values, self.truth, self.readout == "log")
+            for name, values in self.predictions.items()
+        }
 
     def residual(self, name: str) -> Vector:
         with np.errstate(all="ignore"):

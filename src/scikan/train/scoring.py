@@ -16,34 +16,50 @@ Rows = Float[np.ndarray, "_ _"]
 
 @dataclass(frozen=True)
 class Score:
-    """R^2 and root mean square error, in the target's units, over `rows` held-out rows."""
+    """R^2 and root mean square error, in the target's units, over `rows` held-out rows.
+
+    `relative` is the root mean square of log(prediction / truth), where errors are relative ones: R^2 and RMSE
+    of a target over decades see its largest values only. None where it was not asked for.
+    """
 
     r2: float
     rmse: float
     rows: int
+    relative: float | None = None
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Return plain numbers; what is not finite becomes None."""
-        return {
+        plain: dict[str, float | int | None] = {
             "r2": self.r2 if np.isfinite(self.r2) else None,
             "rmse": self.rmse if np.isfinite(self.rmse) else None,
             "rows": self.rows,
         }
+        if self.relative is not None:
+            plain["relative_rmse"] = self.relative if np.isfinite(self.relative) else None
+        return plain
 
 
-def score_predictions(prediction: Any, truth: Any) -> Score:
+def score_predictions(prediction: Any, truth: Any, relative: bool = False) -> Score:
     """Return the score of predictions (rows,) or (rows, outputs) against the truth of the same shape.
+
+    With `relative` (positive targets) the logarithmic error is scored too; a prediction of the wrong sign
+    makes it infinite.
 
     A prediction that is undefined on some row scores R^2 = -inf: a formula has to hold everywhere.
     """
     p = np.asarray(prediction, float).reshape(len(truth), -1)
     t = np.asarray(truth, float).reshape(len(truth), -1)
+    ratio = None
+    if relative:
+        with np.errstate(all="ignore"):
+            logarithm = float(np.sqrt(np.mean(np.log(p / t) ** 2)))
+        ratio = logarithm if np.isfinite(logarithm) else float("inf")
     residual = float(np.mean((p - t) ** 2))
     if not np.isfinite(residual):
-        return Score(float("-inf"), float("inf"), len(t))
+        return Score(float("-inf"), float("inf"), len(t), ratio)
     variance = float(np.mean((t - t.mean(axis=0)) ** 2))
     r2 = 1.0 - residual / variance if variance > 0 else float("nan")
-    return Score(r2, float(np.sqrt(residual)), len(t))
+    return Score(r2, float(np.sqrt(residual)), len(t), ratio)
 
 
 def linear_predictions(fit_x: Rows, fit_y: Any, x: Rows) -> Any:
