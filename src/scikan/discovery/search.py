@@ -36,6 +36,11 @@ MOST_SEARCHED = 4000
 MOST_REFITTED = 50_000
 """Rows on which the constants of the found formulas are refitted."""
 
+FEW_INPUTS = 3
+FIRST_SHAPES = 3
+FIRST_SECONDS = 6.0
+"""With so few inputs the first shapes of networks cost less than the closed-form road, and go before it."""
+
 COMPARED = 6
 """Shapes of networks that stand beside a law which is settled without them."""
 
@@ -102,17 +107,21 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
         bench = Bench(columns, y, weight, _error_model(table, columns, weight), table)
         steps: list[Step] = []
         front = bench.refined(bench.proposals(power_laws(table.x, y, table.names), "regression"))
+        if table.n_inputs <= FEW_INPUTS and not bench.settles(front[0], rng):
+            first = LadderSettings(seconds=min(FIRST_SECONDS, settings.seconds), shapes=FIRST_SHAPES)
+            network, climbed = _networks(table, first, settings, watch)
+            if climbed.exact:
+                front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
+                watch.stage("formulas named from networks", front[0])
         if not bench.settles(front[0], rng):
             more = bench.proposals(_closed_form(table, bench, settings, steps), "regression")
             front = bench.refined(merged([*front, *more]))
-        watch.stage("formulas by regression", front[0])
+            watch.stage("formulas by regression", front[0])
         settled = bench.settles(front[0], rng) and not settings.thorough
         rungs = LadderSettings(seconds=settings.seconds, shapes=COMPARED if settled else 99, name=not settled)
         network, climbed = _networks(table, rungs, settings, watch)
         if climbed.named and not front[0].is_exact:
-            models = [_attached(net.model, network) for net in climbed.named if net.is_named]
-            named = bench.proposals((e for m in models[:4] for e in network_expressions(m)), "network")
-            front = bench.refined(merged([*front, *named]))
+            front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
             watch.stage("formulas named from networks", front[0])
         ranked = bench.simplest_first(front, rng)
     return Found(ranked, bench.readout, climbed, network, tuple(step.text for step in steps))
@@ -194,6 +203,12 @@ def _networks(
     climbed = climb(rows, rungs, settings.key, settings.library, watch.report)
     network = frame if climbed.network is None else _attached(climbed.network, frame)
     return network, climbed
+
+
+def _named(climbed: Climb, frame: KAN, bench: Bench) -> list[Proposal]:
+    """Return the formulas of a climb's fully named networks, measured."""
+    models = [_attached(net.model, frame) for net in climbed.named if net.is_named]
+    return bench.proposals((e for m in models[:4] for e in network_expressions(m)), "network")
 
 
 def _attached(net: KAN, frame: KAN) -> KAN:
