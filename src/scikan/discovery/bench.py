@@ -13,6 +13,7 @@ from scikan.discovery.proposals import Proposal, SnappedConstant, merged
 from scikan.discovery.stages import constant_law
 from scikan.law.description import description_length, structure_bits
 from scikan.law.evidence import WHITENESS_LEVEL, whiteness
+from scikan.law.ordering import in_order
 from scikan.law.refitting import Readout, refit, target_variance
 from scikan.law.simplify import simplify
 from scikan.law.snapping import snap
@@ -84,7 +85,8 @@ class Bench:
         return replace(best, fitted=fitted.expression, snapped=records)
 
     def _natural(self, expr: Expr, proposal: Proposal) -> Proposal | None:
-        return self.measured(simplify(expr, positive=self.positive), proposal.origin)
+        natural = in_order(simplify(expr, positive=self.positive), self.table.names)
+        return self.measured(natural, proposal.origin)
 
     def bits_of(self, proposal: Proposal) -> float:
         """Return the bits of a proposal's structure alone."""
