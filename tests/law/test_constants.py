@@ -8,7 +8,9 @@ import pytest
 from scikan.core.errors import ColumnError, SettingError, ShapeError
 from scikan.core.expr import constants, evaluate, with_constants
 from scikan.core.parser import parse
-from scikan.law.constants import refit, simplest_number, snap, value_and_jacobian
+from scikan.law.refitting import refit
+from scikan.law.snapping import simplest_number, snap
+from scikan.law.tape import value_and_jacobian
 
 
 RNG = np.random.default_rng(7)

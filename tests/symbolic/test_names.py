@@ -109,6 +109,10 @@ def test_a_compiled_formula_is_the_formula_and_comes_back(text):
     np.testing.assert_allclose(kn.formula(model)(x), wanted, rtol=1e-12)
 
 
+def test_sympys_spelling_of_the_absolute_value_is_read():
+    assert kn.parse("Abs(x)") == kn.parse("abs(x)")
+
+
 def test_compiled_shapes_are_the_papers():
     assert kn.kanpiler("exp(sin(pi*x) + y**2)", ["x", "y"]).width == ((2, ()), (1, ()), (1, ()))
     assert kn.kanpiler("x*y", ["x", "y"]).width == ((2, ()), (0, (2,)))

@@ -41,6 +41,7 @@ LARGEST_EXPONENT = 1_000
 LONGEST_INTEGER = 40
 
 ALIASES: Mapping[str, str] = {
+    "Abs": "abs",
     "asin": "arcsin",
     "acos": "arccos",
     "atan": "arctan",

@@ -5,7 +5,7 @@ twelvefold after a success and rises eightfold after a failure; a step that meet
 Undamped steps by least squares finish. Where this simple rule does not arrive, SciPy's trust region does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -261,8 +261,3 @@ def target_variance(y: Any, weight: Any = None, readout: Readout = "linear") -> 
     target = np.log(np.abs(target)) if readout == "log" else target
     mean = np.average(target, weights=weight)
     return float(np.average((target - mean) ** 2, weights=weight))
-
-
-def values_of(found: Sequence[Constant]) -> np.ndarray:
-    """Return the values of constants as an array."""
-    return np.array([c.value for c in found], dtype=float)
