@@ -25,7 +25,8 @@ from scikan.discovery.reduced import reduced_proposals
 from scikan.discovery.stages import polynomials, power_laws
 from scikan.law.description import structure_bits
 from scikan.law.refitting import Readout, refit, target_variance
-from scikan.structure.scaling import Step
+from scikan.structure.scaling import N_JUDGED, Step
+from scikan.structure.surrogate import fit_surrogate
 from scikan.symbolic.formula import network_expressions
 from scikan.train.elimination import JudgedRows
 
@@ -40,6 +41,9 @@ FEW_INPUTS = 3
 FIRST_SHAPES = 3
 FIRST_SECONDS = 6.0
 """With so few inputs the first shapes of networks cost less than the closed-form road, and go before it."""
+
+POOR, SMOOTHER = 0.03, 0.3
+"""Share of the spread that a surrogate must miss for relative weights to be tried, and by how much they must win."""
 
 COMPARED = 6
 """Shapes of networks that stand beside a law which is settled without them."""
@@ -143,11 +147,7 @@ def _weights(table: Dataset) -> Any:
 def _closed_form(table: Dataset, bench: Bench, settings: SearchSettings, steps: list[Step]) -> Iterable[Expr]:
     """Yield formulas found by regression; put the symmetries that were divided out into `steps`."""
     x, y, names = table.x, table.y[:, 0], table.names
-    weights = [bench.weight]
-    if bench.readout == "log":
-        # Relative errors are additive ones with weights 1/y**2. They are asked second: small targets then
-        # rule the surrogate, and where the law is exact any weight finds it.
-        weights.append((1.0 if bench.weight is None else bench.weight) / y**2)
+    weights = _weightings(x, y, bench.weight, bench.readout)
     for weight in weights:
         found: list[Step] = []
         yield from reduced_proposals(
@@ -161,6 +161,33 @@ def _closed_form(table: Dataset, bench: Bench, settings: SearchSettings, steps: 
             tell=found.extend,
         )
         steps[:] = found or steps
+
+
+def _weightings(x: Any, y: Any, weight: Any, readout: Readout) -> list[Any]:
+    """Return the weights under which the road of symmetries is gone: first those that show the table smoother.
+
+    Relative errors are additive ones with weights 1/y**2. Where errors are relative those are asked second:
+    small targets then rule the surrogate, and where the law is exact any weights find it. A target with a
+    few huge values can be seen through by them only.
+    """
+    relative = None if np.any(y == 0) else (1.0 if weight is None else weight) / y**2
+    if relative is None or not (np.all(y > 0) or np.all(y < 0)):
+        return [weight]
+    if readout == "log":
+        return [weight, relative]
+    pick = np.unique(np.linspace(0, len(y) - 1, min(N_JUDGED, len(y))).round().astype(int))
+    plain = None if weight is None else weight[pick]
+    additive = _unexplained(x[pick], y[pick], plain, np.std(y[pick]))
+    if additive < POOR:
+        return [weight]
+    shown = _unexplained(x[pick], y[pick], relative[pick], np.std(np.log(np.abs(y[pick]))))
+    return [relative, weight] if shown < SMOOTHER * additive else [weight]
+
+
+def _unexplained(x: Any, y: Any, weight: Any, spread: float) -> float:
+    """Return the leave-one-out error of a surrogate as a share of the target's spread, in units of the weights."""
+    root = np.ones(len(y)) if weight is None else np.sqrt(weight)
+    return float(np.sqrt(np.mean((fit_surrogate(x, y, root).loo * root) ** 2)) / spread)
 
 
 def _error_model(table: Dataset, columns: Columns, weight: Any) -> Readout:

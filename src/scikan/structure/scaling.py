@@ -34,14 +34,18 @@ WIDEST = 0.3
 IRRELEVANT = 0.1
 """Share of the steepest column's gradient below which a column may be proposed as irrelevant."""
 
+FACTORS = (1, 2, 3)
+"""Powers of a column with a change of sign that the target may be proportional to."""
+
 _SOME, _SMALL, _TINY = 1e-2, 1e-3, 3e-5
+_MUCH_BETTER = 2.0
 _OUTLIERS = 0.02
 _LARGEST_WEIGHT = 12
 
 
 @dataclass(frozen=True)
 class Step:
-    """One accepted step: "irrelevant", "shift" or "scaling", told in words."""
+    """One accepted step: "irrelevant", "factor", "shift" or "scaling", told in words."""
 
     kind: str
     text: str
@@ -55,9 +59,9 @@ class Level:
         columns: `(rows, columns)`, possibly without any column.
         expressions: the columns as formulas in the original symbols.
         target: z.
-        factor: M, positive.
+        factor: M.
         factor_expression: M as a formula.
-        weight: M times the root of the table's own weights: turns residuals of z into those of y.
+        weight: |M| times the root of the table's own weights: turns residuals of z into those of y.
         steps: how the table came to be.
     """
 
@@ -102,17 +106,31 @@ def _surrogate(level: Level) -> Surrogate:
 
 
 def _next_level(level: Level, surrogate: Surrogate, pick: Any) -> tuple[Level, Surrogate] | None:
-    """Return the first proposed level that the data accept, with its surrogate."""
+    """Return the first proposed level that the data accept and no later one beats by far, with its surrogate.
+
+    In a narrow range a product looks much like a sum: where the first accepted step leaves an error that
+    another might not, all are compared.
+    """
     judged = level.rows(pick)
-    for propose, strict in ((_dropped, True), (_shifted, False), (_scaled, False)):
+    spread = float(np.var(judged.target * judged.weight))
+    accepted: list[tuple[float, Level, Surrogate]] = []
+    for propose in (_dropped, _factored, _shifted, _scaled):
         for proposal in propose(level, judged, surrogate):
             if not np.all(np.isfinite(proposal.columns)) or not np.all(np.isfinite(proposal.target)):
                 continue
             smaller = proposal.rows(pick)
             fitted = _surrogate(smaller)
-            if _accepted(fitted.loo * smaller.weight, surrogate.loo * judged.weight, judged, strict):
-                return proposal, fitted
-    return None
+            left = fitted.loo * smaller.weight
+            if _accepted(left, surrogate.loo * judged.weight, judged, strict=propose is _dropped):
+                error = float(np.mean(left**2))
+                if propose in (_dropped, _factored) or error < _SMALL**2 * spread:
+                    return proposal, fitted
+                accepted.append((error, proposal, fitted))
+                break
+    if not accepted:
+        return None
+    least = min(error for error, _, _ in accepted)
+    return next((level, fit) for error, level, fit in accepted if error <= _MUCH_BETTER**2 * least)
 
 
 def _accepted(new: Vector, old: Vector, judged: Level, strict: bool) -> bool:
@@ -152,6 +170,42 @@ def _without(level: Level, places: list[int], step: Step) -> Level:
         columns=level.columns[:, kept],
         expressions=tuple(level.expressions[j] for j in kept),
         steps=(*level.steps, step),
+    )
+
+
+def _factored(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level]:
+    """Propose to divide by powers of columns that the target is proportional to: by all of them, then by each.
+
+    Such columns may change sign, which no scaling of several columns is measured by.
+    """
+    y = surrogate.values * judged.weight
+    size = float(np.mean(y**2)) or 1.0
+    powers: list[tuple[int, Fraction]] = []
+    for j in range(level.columns.shape[1]):
+        moved = judged.columns[:, j] * surrogate.gradients[:, j] * judged.weight
+        slope = float(np.clip(np.mean(moved * y) / size, -_LARGEST_WEIGHT, _LARGEST_WEIGHT))
+        keeps_sign = bool(np.all(level.columns[:, j] > 0))
+        for exponent in (Fraction(round(slope)), _fraction(slope)):
+            possible = exponent != 0 if keeps_sign else exponent in FACTORS and np.all(level.columns[:, j] != 0)
+            misfit = np.sqrt(np.mean((moved - float(exponent) * y) ** 2) / size)
+            if possible and misfit < WIDTH * abs(exponent):
+                powers.append((j, exponent))
+                break
+    for chosen in dict.fromkeys((tuple(powers), *((p,) for p in powers))):
+        if chosen:
+            yield _divided_by_columns(level, chosen)
+
+
+def _divided_by_columns(level: Level, powers: tuple[tuple[int, Fraction], ...]) -> Level:
+    factor = np.prod([level.columns[:, j] ** float(a) for j, a in powers], axis=0)
+    expr = multiply([power(level.expressions[j], Number(a)) for j, a in powers])
+    told = Step("factor", f"the target is proportional to {expr}")
+    return replace(
+        _without(level, [j for j, _ in powers], told),
+        target=level.target / factor,
+        factor=level.factor * factor,
+        factor_expression=multiply([level.factor_expression, expr]),
+        weight=level.weight * np.abs(factor),
     )
 
 
@@ -200,11 +254,13 @@ def _scaled(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level
         null = rows[-k:]
         pivoted = null[:, :n_columns] * np.where(changes_sign, 1e-3, 1.0)
         pivots = qr(pivoted, mode="r", pivoting=True)[1][:k]
-        if np.any(changes_sign[pivots]) or abs(np.linalg.det(null[:, pivots])) < 1e-12:
+        if np.all(changes_sign[pivots]) or abs(np.linalg.det(null[:, pivots])) < 1e-12:
             continue
         # Unscaled weights: pivot r has weight 1 in generator r and 0 in the others.
         free = null / scale
         weights = np.linalg.solve(free[:, pivots], free)
+        # Nothing is measured by a column that changes sign.
+        weights, pivots = weights[~changes_sign[pivots]], pivots[~changes_sign[pivots]]
         limit = max(0.02, 1.6 * float(singular[-k]) + 0.004)
         tried: list[Any] = []
         for rounded in (_integers(weights), _fractions(weights)):

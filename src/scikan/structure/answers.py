@@ -1,0 +1,30 @@
+"""What every surrogate answers: values, gradients and leave-one-out residuals on its own rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+
+Rows = Float[np.ndarray, "rows columns"]
+Vector = Float[np.ndarray, " rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class Surrogate:
+    """A fitted surrogate on its own rows.
+
+    Args:
+        values: $f(x_i)$, without the noise.
+        gradients: $\\partial f/\\partial x_j$ at row i, in the units of the raw columns.
+        loo: $y_i$ minus the prediction from all other rows.
+    """
+
+    values: Vector
+    gradients: Rows
+    loo: Vector
+
+
+def error_of(found: Surrogate, root: Vector) -> float:
+    """Return the root mean square of the leave-one-out residuals under root weights."""
+    return float(np.sqrt(np.average(found.loo**2, weights=root**2)))

@@ -1,0 +1,179 @@
+r"""A surrogate that knows products: $y = \sum_r \prod_j f_{rj}(x_j)$ with spline factors, one to three terms.
+
+Laws are mostly sums of few products of functions of one column; where columns are many or wave, this fits
+better than a Gaussian process of the same rows, which knows nothing of the kind. It is a KAN with product
+nodes and one edge a column. Factors are found by alternating least squares, each step linear in the
+coefficients of one column, then all together by damped Gauss-Newton steps; leave-one-out residuals follow from
+the hat matrix of the last Jacobian.
+"""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from scikan.core.bspline import extend, feature_slopes, features
+from scikan.structure.answers import Surrogate, error_of
+
+
+Rows = Float[np.ndarray, "rows columns"]
+Vector = Float[np.ndarray, " rows"]
+
+DEGREE = 3
+GRIDS = (4, 10, 18)
+MOST_TERMS = 3
+MOST_COLUMNS = 12
+SWEEPS, STEPS = 12, 20
+ENOUGH = 1e-5
+"""Error, as a share of the target's spread, at which no larger model is tried."""
+
+_RIDGE = 1e-9
+_ROWS_PER_COEFFICIENT = 3.0
+
+
+def fit_products(u: Rows, y: Vector, root: Vector) -> Surrogate | None:
+    """Return the best sum of products of splines; None if there are too few rows or too many columns for any.
+
+    Args:
+        u: inputs in the coordinates that the splines should see.
+        y: target.
+        root: how much a residual of a row counts (not squared).
+    """
+    if u.shape[1] > MOST_COLUMNS or u.shape[1] < 2:
+        return None
+    scale = float(np.sqrt(np.average((y - np.average(y, weights=root**2)) ** 2, weights=root**2)))
+    best: Surrogate | None = None
+    for grid in GRIDS:
+        columns = _Columns.of(u, grid)
+        model: Any = None
+        for n_terms in range(1, MOST_TERMS + 1):
+            if n_terms * columns.values.size / len(y) * _ROWS_PER_COEFFICIENT > len(y):
+                break
+            model = _fitted(columns, y, root, model)
+            found = _answer(columns, model, y, root)
+            if best is None or error_of(found, root) < error_of(best, root):
+                best = found
+            if error_of(best, root) < ENOUGH * scale:
+                return best
+    return best
+
+
+class _Columns:
+    """Spline features of every column and their slopes, `(rows, columns, basis)`."""
+
+    def __init__(self, values: Any, slopes: Any) -> None:
+        self.values, self.slopes = values, slopes
+
+    @classmethod
+    def of(cls, u: Rows, grid: int) -> "_Columns":
+        # Half by rows, half by distance: no interval without rows, none much wider than the others.
+        quantiles = np.quantile(u, np.linspace(0, 1, grid + 1), axis=0).T
+        even = np.linspace(u.min(axis=0), u.max(axis=0), grid + 1).T
+        knots = extend(0.3 * quantiles + 0.7 * even, DEGREE)
+        return cls(features(u, knots, DEGREE), feature_slopes(u, knots, DEGREE))
+
+
+def _fitted(columns: _Columns, y: Vector, root: Vector, start: Any) -> Any:
+    """Return coefficients `(terms, columns, basis)`: one term more than `start`, all fitted together."""
+    left = y if start is None else y - _value(columns, start)
+    new = _alternated(columns, left, root, _greedy(columns, left, root))
+    model = new if start is None else np.concatenate([start, new])
+    if start is not None:
+        model = _alternated(columns, y, root, model)
+    return _damped(columns, y, root, model)
+
+
+def _factors(columns: _Columns, model: Any) -> Any:
+    return np.einsum("njb,rjb->rjn", columns.values, model)
+
+
+def _value(columns: _Columns, model: Any) -> Any:
+    return _factors(columns, model).prod(axis=1).sum(axis=0)
+
+
+def _others(factors: Any) -> Any:
+    """Return for each term and column the product of the factors of all other columns, `(terms, columns, rows)`."""
+    ones = np.ones_like(factors[:, :1])
+    before = np.cumprod(np.concatenate([ones, factors[:, :-1]], axis=1), axis=1)
+    after = np.cumprod(np.concatenate([ones, factors[:, :0:-1]], axis=1), axis=1)[:, ::-1]
+    return before * after
+
+
+def _greedy(columns: _Columns, y: Vector, root: Vector) -> Any:
+    """Return one term whose factors were fitted one after the other, the one that explains most first.
+
+    A factor with mean zero hides all others until it is known: the order matters.
+    """
+    n_columns, n_basis = columns.values.shape[1:]
+    model, left = np.ones((1, n_columns, n_basis)), set(range(n_columns))
+    while left:
+        others = _others(_factors(columns, model))
+        trials = {j: _solved(columns, y, root, others, j) for j in left}
+        misfit = {
+            j: float(np.sum((root * (y - others[0, j] * (columns.values[:, j] @ c[0]))) ** 2))
+            for j, c in trials.items()
+        }
+        j = min(misfit, key=lambda j: misfit[j])
+        model[:, j] = trials[j]
+        left.remove(j)
+    return model
+
+
+def _solved(columns: _Columns, y: Vector, root: Vector, others: Any, j: int) -> Any:
+    """Return the coefficients `(terms, basis)` of column j by least squares, those of all others held."""
+    part = np.einsum("rn,nb->nrb", others[:, j], columns.values[:, j]).reshape(len(y), -1) * root[:, None]
+    gram = part.T @ part
+    size = float(np.trace(gram)) / len(gram)
+    if not size > 1e-200:
+        return np.zeros((len(others), columns.values.shape[2]))
+    gram += _RIDGE * size * np.eye(len(gram))
+    return np.linalg.solve(gram, part.T @ (y * root)).reshape(len(others), -1)
+
+
+def _alternated(columns: _Columns, y: Vector, root: Vector, model: Any) -> Any:
+    n_columns = model.shape[1]
+    for _ in range(SWEEPS):
+        for j in range(n_columns):
+            model[:, j] = _solved(columns, y, root, _others(_factors(columns, model)), j)
+            # Only one factor of a term carries its size.
+            if j < n_columns - 1:
+                size = np.abs(model[:, j]).mean(axis=1, keepdims=True)
+                model[:, j] /= np.where(size > 0, size, 1.0)
+    return model
+
+
+def _jacobian(columns: _Columns, model: Any) -> Any:
+    others = _others(_factors(columns, model))
+    return np.einsum("rjn,njb->nrjb", others, columns.values).reshape(len(columns.values), -1)
+
+
+def _damped(columns: _Columns, y: Vector, root: Vector, model: Any) -> Any:
+    damping = 1e-3
+    residual = (y - _value(columns, model)) * root
+    for _ in range(STEPS):
+        jacobian = _jacobian(columns, model) * root[:, None]
+        norms = np.maximum(np.sqrt(np.sum(jacobian**2, axis=0)), 1e-300)
+        jacobian /= norms
+        gram = jacobian.T @ jacobian
+        move = np.linalg.solve(gram + damping * np.eye(len(gram)), jacobian.T @ residual) / norms
+        trial = model + move.reshape(model.shape)
+        left = (y - _value(columns, trial)) * root
+        if left @ left < residual @ residual:
+            gain = 1.0 - float(left @ left) / float(residual @ residual)
+            model, residual, damping = trial, left, max(damping / 12, 1e-9)
+            if gain < 1e-3 * damping:
+                break
+        else:
+            damping *= 8
+    return model
+
+
+def _answer(columns: _Columns, model: Any, y: Vector, root: Vector) -> Surrogate:
+    values = _value(columns, model)
+    jacobian = _jacobian(columns, model) * root[:, None]
+    left, singular, _ = np.linalg.svd(jacobian, full_matrices=False)
+    left = left[:, singular > 1e-7 * singular[0]]
+    hat = np.sum(left**2, axis=1)
+    others = _others(_factors(columns, model))
+    gradients = np.einsum("rjn,njb,rjb->nj", others, columns.slopes, model)
+    return Surrogate(values, gradients, (y - values) / np.maximum(1.0 - hat, 1e-3))
