@@ -17,9 +17,11 @@ from scikan.core.expr import Constant, Expr, multiply, substitute
 from scikan.discovery.affine import Screen
 from scikan.discovery.desk import Candidate, Desk
 from scikan.discovery.families import family_laws
+from scikan.discovery.mixtures import mixture_laws, wave_laws
 from scikan.discovery.pairs import pair_laws
 from scikan.discovery.quotients import moebius, quotients
 from scikan.discovery.ratios import rationals
+from scikan.discovery.splits import split_laws
 from scikan.discovery.stages import polynomials
 from scikan.law.evidence import whiteness
 from scikan.structure.scaling import Level, Step, reduce_table
@@ -67,8 +69,9 @@ def reduced_proposals(
     levels = reduce_table(x, y, names, weight)
     tell(levels[-1].steps)
     best: Candidate | None = None
-    for level in dict.fromkeys((levels[-1], levels[0])):
-        for stage in _stages(level, desk, rng):
+    plain = [level for level in levels if not any(step.kind == "combination" for step in level.steps)]
+    for level in dict.fromkeys((levels[-1], plain[-1], levels[0])):
+        for stage in _stages(level, desk, rng, ends):
             found = desk.best(stage.formulas(), ends)
             yield from (candidate.expression for candidate in found)
             best = min([*found[:1], *([best] if best else [])], key=lambda c: c.bits, default=None)
@@ -87,7 +90,7 @@ class _Stage:
         self.formulas, self.may_end = formulas, may_end
 
 
-def _stages(level: Level, desk: Desk, rng: np.random.Generator) -> Iterator[_Stage]:
+def _stages(level: Level, desk: Desk, rng: np.random.Generator, ends: float) -> Iterator[_Stage]:
     """Yield the stages of a level in order of cost; the library is made when the first of them needs it."""
     if not level.columns.shape[1]:
         yield _Stage(lambda: [multiply([Constant(float(np.mean(level.target))), level.factor_expression])])
@@ -101,7 +104,10 @@ def _stages(level: Level, desk: Desk, rng: np.random.Generator) -> Iterator[_Sta
     yield _Stage(lambda: screen.affine_laws(screen.heavy(1)), may_end=False)
     yield _Stage(lambda: chain(quotients(screen), moebius(screen)), may_end=False)
     yield _Stage(lambda: desk.tuned(family_laws(screen, light)))
+    yield _Stage(lambda: desk.tuned(wave_laws(screen, light), steps=25))
+    yield _Stage(lambda: split_laws(screen, light, desk, ends))
     yield _Stage(lambda: pair_laws(screen, light))
+    yield _Stage(lambda: desk.tuned(mixture_laws(screen, light), steps=25))
     yield _Stage(lambda: screen.affine_laws(screen.heavy(2, N_HEAVY)))
 
 

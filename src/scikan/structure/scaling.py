@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg import qr
+from scipy.optimize import minimize_scalar
 
-from scikan.core.expr import ONE, Expr, Number, Symbol, multiply, power
+from scikan.core.expr import ONE, Constant, Expr, Number, Symbol, add, multiply, power
+from scikan.core.printing import to_text
 from scikan.structure.surrogate import Surrogate, fit_surrogate
 
 
 Rows = Float[np.ndarray, "rows columns"]
 Vector = Float[np.ndarray, " rows"]
 
-N_JUDGED = 600
-"""Rows on which steps are judged."""
+N_JUDGED, N_REFINED = 600, 250
+"""Rows on which steps are judged, and on which a fitted ratio is made better."""
 
 WIDTH = 0.12
 """Relative residual up to which the gradients propose a symmetry: the width of the search, no decision."""
@@ -45,7 +47,7 @@ _LARGEST_WEIGHT = 12
 
 @dataclass(frozen=True)
 class Step:
-    """One accepted step: "irrelevant", "factor", "shift" or "scaling", told in words."""
+    """One accepted step: "irrelevant", "factor", "shift", "scaling" or "combination", told in words."""
 
     kind: str
     text: str
@@ -114,15 +116,19 @@ def _next_level(level: Level, surrogate: Surrogate, pick: Any) -> tuple[Level, S
     judged = level.rows(pick)
     spread = float(np.var(judged.target * judged.weight))
     accepted: list[tuple[float, Level, Surrogate]] = []
-    for propose in (_dropped, _factored, _shifted, _scaled):
+    for propose in (_dropped, _factored, _shifted, _scaled, _combined):
+        if propose is _combined and accepted:
+            break
         for proposal in propose(level, judged, surrogate):
             if not np.all(np.isfinite(proposal.columns)) or not np.all(np.isfinite(proposal.target)):
                 continue
             smaller = proposal.rows(pick)
             fitted = _surrogate(smaller)
             left = fitted.loo * smaller.weight
-            if _accepted(left, surrogate.loo * judged.weight, judged, strict=propose is _dropped):
-                error = float(np.mean(left**2))
+            error = float(np.mean(left**2))
+            # A fitted weight is right to some digits only; the law's own refit will find the others.
+            near = propose is _combined and error < _SMALL**2 * spread
+            if near or _accepted(left, surrogate.loo * judged.weight, judged, strict=propose is _dropped):
                 if propose in (_dropped, _factored) or error < _SMALL**2 * spread:
                     return proposal, fitted
                 accepted.append((error, proposal, fitted))
@@ -237,6 +243,48 @@ def _shifted(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Leve
         columns, expressions = reduced.columns.copy(), list(reduced.expressions)
         columns[:, i], expressions[i] = values, expr
         yield replace(reduced, columns=columns, expressions=tuple(expressions))
+
+
+def _combined(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level]:
+    """Propose x_i + r x_j with a fitted r for the pair of columns whose gradients are most nearly parallel."""
+    g = surrogate.gradients * judged.weight[:, None]
+    found = []
+    for j in range(g.shape[1]):
+        for i in range(j):
+            second = np.array([[g[:, a] @ g[:, b] for a in (i, j)] for b in (i, j)]) / len(g)
+            unit = 1.0 / np.sqrt(np.maximum(np.diag(second), 1e-300))
+            values, vectors = np.linalg.eigh(second * np.outer(unit, unit))
+            misfit = float(np.sqrt(max(values[0], 0.0) / 2.0))
+            direction = vectors[:, 1] / unit
+            if misfit < WIDTH and abs(direction[0]) > 0:
+                found.append((misfit, i, j, float(direction[1] / direction[0])))
+    for _, i, j, ratio in sorted(found)[:1]:
+        ratio = _refined_ratio(judged, i, j, ratio)
+        # The larger weight is 1, so that the combination is as large as its columns.
+        if abs(ratio) > 1:
+            i, j, ratio = j, i, 1.0 / ratio
+        expr = add([level.expressions[i], multiply([Constant(ratio), level.expressions[j]])])
+        told = f"{level.expressions[i]} and {level.expressions[j]} matter only as {to_text(expr, 4)}"
+        reduced = _without(level, [j], Step("combination", told))
+        columns, expressions = reduced.columns.copy(), list(reduced.expressions)
+        place = i - (j < i)
+        columns[:, place] = level.columns[:, i] + ratio * level.columns[:, j]
+        expressions[place] = expr
+        yield replace(reduced, columns=columns, expressions=tuple(expressions))
+
+
+def _refined_ratio(judged: Level, i: int, j: int, ratio: float) -> float:
+    """Return the ratio near the given one at which a surrogate of the smaller table errs least."""
+    few = judged.rows(slice(0, N_REFINED))
+
+    def error(log_change: float) -> float:
+        columns = np.delete(few.columns, j, axis=1)
+        columns[:, i - (j < i)] = few.columns[:, i] + ratio * np.exp(log_change) * few.columns[:, j]
+        left = fit_surrogate(columns, few.target, few.weight).loo * few.weight
+        return float(np.log(np.mean(left**2) + 1e-300))
+
+    best = minimize_scalar(error, bounds=(-0.1, 0.1), method="bounded", options={"maxiter": 14, "xatol": 1e-5})
+    return ratio * float(np.exp(best.x)) if best.fun <= error(0.0) else ratio
 
 
 def _scaled(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level]:

@@ -70,8 +70,9 @@ def fit_surrogate(x: Rows, y: Vector, weight: Vector | None = None) -> Surrogate
             break
         if best is None or error_of(best, root) > _FAIR * scale:
             products = fit_products(u, y, root)
-            if products is not None and (best is None or error_of(products, root) < error_of(best, root)):
-                best = Surrogate(products.values, products.gradients * slopes, products.loo)
+            found = None if products is None else products.surrogate
+            if found is not None and (best is None or error_of(found, root) < error_of(best, root)):
+                best = Surrogate(found.values, found.gradients * slopes, found.loo)
     return _mean(x, y, root) if best is None else best
 
 
