@@ -1,6 +1,6 @@
 """Where proposals are measured: formulas simplified, refitted, snapped and ranked on one set of rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,10 @@ from scikan.law.description import description_length, structure_bits
 from scikan.law.evidence import WHITENESS_LEVEL, whiteness
 from scikan.law.ordering import in_order
 from scikan.law.refitting import Readout, refit, target_variance
+from scikan.law.shortening import shortened
 from scikan.law.simplify import simplify
 from scikan.law.snapping import snap
+from scikan.structure.scaling import Level
 
 
 Columns = dict[str, Float[np.ndarray, " rows"]]
@@ -27,7 +29,13 @@ SETTLED = 0.001
 SHORT = 60.0
 """Bits of structure up to which a law with white residuals ends the search before networks are trained."""
 
+NO_WORSE = 1.2
+"""How many times the least error of a surrogate a law may leave that ends the search."""
+
 N_REFINED = 10
+
+MOST_SHORTENED, N_SHORTENED = 3, 400
+"""Proposals that are searched for parts to leave out, and the rows on which that is tried."""
 
 LUCK = 8.0
 """Bits by which a more complex formula must be ahead to be preferred."""
@@ -66,7 +74,29 @@ class Bench:
         """Snap the constants of the best proposals, simplify once more, and rank again."""
         exact = [p for p in front if p.is_exact]
         chosen = exact[:3] or front[:N_REFINED]
-        return merged([*[self._snapped(p) for p in chosen], *[p for p in front if p not in chosen]])
+        short = [self._shortened(p) if n < MOST_SHORTENED else p for n, p in enumerate(chosen)]
+        return merged([*[self._snapped(p) for p in short], *[p for p in front if p not in chosen]])
+
+    def _shortened(self, proposal: Proposal) -> Proposal:
+        """Return a proposal without parts that the data do not need."""
+        pick = np.unique(np.linspace(0, len(self.y) - 1, min(N_SHORTENED, len(self.y))).round().astype(int))
+        columns = {name: values[pick] for name, values in self.columns.items()}
+        y, weight = self.y[pick], None if self.weight is None else self.weight[pick]
+        variance = target_variance(y, weight, self.readout)
+
+        def judge(expr: Expr) -> tuple[float, Expr] | None:
+            natural = simplify(expr, positive=self.positive)
+            fit = refit(natural, columns, y, weight, self.readout, 20, robust=False)
+            if not np.isfinite(fit.mean_square):
+                return None
+            return description_length(fit.expr, fit.mean_square, variance, len(y), len(columns)), fit.expr
+
+        short = shortened(proposal.expression, judge)
+        if short == proposal.expression:
+            return proposal
+        found = self.measured(short, proposal.origin)
+        is_better = found is not None and found.bits < proposal.bits and found.is_exact >= proposal.is_exact
+        return found if found is not None and is_better else proposal
 
     def _snapped(self, proposal: Proposal) -> Proposal:
         plain = snap(proposal.expression, self.columns, self.y, self.weight, self.readout, units_only=True)
@@ -98,10 +128,18 @@ class Bench:
             value = np.broadcast_to(evaluate(expr, self.columns), self.y.shape)
             return np.log(value / self.y) if self.readout == "log" else value - self.y
 
-    def settles(self, proposal: Proposal, rng: np.random.Generator) -> bool:
-        """Whether the search may end with this proposal: exact, or short with nothing clearly left over."""
+    def settles(self, proposal: Proposal, rng: np.random.Generator, levels: Sequence[Level] = ()) -> bool:
+        """Whether the search may end with this proposal: exact, or short with nothing clearly left over.
+
+        In many columns neighbours are far apart, so that structure hides from the test of the residual: then
+        the surrogates of `levels` know how much is left to explain.
+        """
         if proposal.is_mean or proposal.is_exact:
             return proposal.is_exact and not proposal.is_mean
+        if self.readout == "linear" and levels:
+            least = min(level.error for level in levels)
+            if np.sqrt(proposal.mean_square) > NO_WORSE * least:
+                return False
         return self.bits_of(proposal) < SHORT and self.is_white(proposal, rng, SETTLED)
 
     def is_white(self, proposal: Proposal, rng: np.random.Generator, level: float = WHITENESS_LEVEL) -> bool:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from scikan.core.expr import Constant, Expr, multiply, substitute
 from scikan.discovery.affine import Screen
+from scikan.discovery.bench import NO_WORSE
 from scikan.discovery.desk import Candidate, Desk
 from scikan.discovery.families import family_laws
 from scikan.discovery.mixtures import mixture_laws, wave_laws
@@ -24,7 +25,7 @@ from scikan.discovery.ratios import rationals
 from scikan.discovery.splits import split_laws
 from scikan.discovery.stages import polynomials
 from scikan.law.evidence import whiteness
-from scikan.structure.scaling import Level, Step, reduce_table
+from scikan.structure.scaling import Level, reduce_table
 
 
 Rows = Float[np.ndarray, "rows columns"]
@@ -49,7 +50,7 @@ def reduced_proposals(
     seconds: float,
     rng: np.random.Generator,
     positive: Iterable[str] = (),
-    tell: Callable[[tuple[Step, ...]], None] = lambda steps: None,
+    tell: Callable[[Level], None] = lambda level: None,
 ) -> Iterator[Expr]:
     """Yield formulas of y in the original symbols, stage by stage, the best of each stage first.
 
@@ -61,13 +62,14 @@ def reduced_proposals(
         seconds: time after which no further stage begins.
         rng: choice of the screening rows.
         positive: columns known to be positive.
-        tell: called once with the symmetries that were divided out.
+        tell: called with every level, the raw table first.
     """
     ends = monotonic() + seconds
     columns = {name: x[:, j] for j, name in enumerate(names)}
     desk = Desk(columns, y, weight, frozenset(positive))
     levels = reduce_table(x, y, names, weight)
-    tell(levels[-1].steps)
+    for level in levels:
+        tell(level)
     best: Candidate | None = None
     plain = [level for level in levels if not any(step.kind == "combination" for step in level.steps)]
     for level in dict.fromkeys((levels[-1], plain[-1], levels[0])):
@@ -123,7 +125,12 @@ def _closed(level: Level) -> Iterator[Expr]:
 
 
 def _leaves_noise(desk: Desk, best: Candidate, level: Level, rng: np.random.Generator) -> bool:
-    """Whether the residual of a formula is not correlated with its neighbours', seen from the level and from all."""
+    """Whether a formula leaves what the surrogate leaves, and no correlation with neighbours near or far.
+
+    In many columns neighbours are far apart: there only the surrogate knows that a formula leaves too much.
+    """
+    if np.sqrt(best.relative * desk.variance) > NO_WORSE * level.error:
+        return False
     views = [_spread(np.column_stack([desk.columns[name] for name in desk.columns]))]
     if 0 < level.columns.shape[1] < len(desk.columns):
         views.append(_spread(level.columns))

@@ -25,7 +25,7 @@ from scikan.discovery.reduced import reduced_proposals
 from scikan.discovery.stages import polynomials, power_laws
 from scikan.law.description import structure_bits
 from scikan.law.refitting import Readout, refit, target_variance
-from scikan.structure.scaling import N_JUDGED, Step
+from scikan.structure.scaling import N_JUDGED, Level
 from scikan.structure.surrogate import fit_surrogate
 from scikan.symbolic.formula import network_expressions
 from scikan.train.elimination import JudgedRows
@@ -109,7 +109,7 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
     # Most formulas that are tried are undefined somewhere; that is measured, not warned of.
     with threadpool_limits(limits=1, user_api="blas"), np.errstate(all="ignore"):
         bench = Bench(columns, y, weight, _error_model(table, columns, weight), table)
-        steps: list[Step] = []
+        levels: list[Level] = []
         front = bench.refined(bench.proposals(power_laws(table.x, y, table.names), "regression"))
         if table.n_inputs <= FEW_INPUTS and not bench.settles(front[0], rng):
             first = LadderSettings(seconds=min(FIRST_SECONDS, settings.seconds), shapes=FIRST_SHAPES)
@@ -118,17 +118,17 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
                 front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
                 watch.stage("formulas named from networks", front[0])
         if not bench.settles(front[0], rng):
-            more = bench.proposals(_closed_form(table, bench, settings, steps), "regression")
+            more = bench.proposals(_closed_form(table, bench, settings, levels), "regression")
             front = bench.refined(merged([*front, *more]))
             watch.stage("formulas by regression", front[0])
-        settled = bench.settles(front[0], rng) and not settings.thorough
+        settled = bench.settles(front[0], rng, levels) and not settings.thorough
         rungs = LadderSettings(seconds=settings.seconds, shapes=COMPARED if settled else 99, name=not settled)
         network, climbed = _networks(table, rungs, settings, watch)
         if climbed.named and not front[0].is_exact:
             front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
             watch.stage("formulas named from networks", front[0])
         ranked = bench.simplest_first(front, rng)
-    return Found(ranked, bench.readout, climbed, network, tuple(step.text for step in steps))
+    return Found(ranked, bench.readout, climbed, network, tuple(step.text for level in levels[-1:] for step in level.steps))
 
 
 def _some_rows(data: Dataset, most: int, key: int) -> Dataset:
@@ -144,12 +144,12 @@ def _weights(table: Dataset) -> Any:
     return None if np.ptp(weight) == 0 else weight / weight.mean()
 
 
-def _closed_form(table: Dataset, bench: Bench, settings: SearchSettings, steps: list[Step]) -> Iterable[Expr]:
-    """Yield formulas found by regression; put the symmetries that were divided out into `steps`."""
+def _closed_form(table: Dataset, bench: Bench, settings: SearchSettings, levels: list[Level]) -> Iterable[Expr]:
+    """Yield formulas found by regression; put the levels that they stand on into `levels`."""
     x, y, names = table.x, table.y[:, 0], table.names
     weights = _weightings(x, y, bench.weight, bench.readout)
     for weight in weights:
-        found: list[Step] = []
+        found: list[Level] = []
         yield from reduced_proposals(
             x,
             y,
@@ -158,9 +158,9 @@ def _closed_form(table: Dataset, bench: Bench, settings: SearchSettings, steps: 
             seconds=settings.seconds / len(weights),
             rng=np.random.default_rng(settings.key),
             positive=bench.positive,
-            tell=found.extend,
+            tell=found.append,
         )
-        steps[:] = found or steps
+        levels[:] = found if len(found) > len(levels) else levels
 
 
 def _weightings(x: Any, y: Any, weight: Any, readout: Readout) -> list[Any]:

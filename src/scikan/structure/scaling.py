@@ -65,6 +65,7 @@ class Level:
         factor_expression: M as a formula.
         weight: |M| times the root of the table's own weights: turns residuals of z into those of y.
         steps: how the table came to be.
+        error: root mean square leave-one-out residual of the level's surrogate, in units of y (weighted).
     """
 
     columns: Rows
@@ -74,6 +75,7 @@ class Level:
     factor_expression: Expr
     weight: Vector
     steps: tuple[Step, ...] = ()
+    error: float = np.inf
 
     def rows(self, pick: Any) -> "Level":
         """Return the level on some of its rows."""
@@ -93,14 +95,19 @@ def reduce_table(x: Rows, y: Vector, names: tuple[str, ...], weight: Vector | No
     root = np.ones(len(y)) if weight is None else np.sqrt(weight / np.mean(weight))
     raw = Level(x, tuple(map(Symbol, names)), y, np.ones(len(y)), ONE, root)
     pick = np.unique(np.linspace(0, len(y) - 1, min(N_JUDGED, len(y))).round().astype(int))
-    levels, surrogate = [raw], _surrogate(raw.rows(pick))
+    surrogate = _surrogate(raw.rows(pick))
+    levels = [_with_error(raw, surrogate, pick)]
     while levels[-1].columns.shape[1]:
         step = _next_level(levels[-1], surrogate, pick)
         if step is None:
             break
-        levels.append(step[0])
         surrogate = step[1]
+        levels.append(_with_error(step[0], surrogate, pick))
     return levels
+
+
+def _with_error(level: Level, surrogate: Surrogate, pick: Any) -> Level:
+    return replace(level, error=float(np.sqrt(np.mean((surrogate.loo * level.weight[pick]) ** 2))))
 
 
 def _surrogate(level: Level) -> Surrogate:
