@@ -1,0 +1,311 @@
+"""The search for laws of a field, simplest families first; what was found so far goes from stage to stage.
+
+Each stage lays out a family, takes the null vectors that hold to rounding, writes them as formulas and keeps those
+that are independent of what is known. Families with elementary functions come before splines: they are exact. Splines
+(a KAN of one layer) then tell whether a law is left that no formula of the families says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from scikan.core.expr import Expr, Symbol, symbols
+from scikan.physics.auxiliaries import curves_of_atoms, differences, distances, positions
+from scikan.physics.counting import independent_ones
+from scikan.physics.families import (
+    Block,
+    Family,
+    expressions,
+    gradients,
+    lay_atoms,
+    monomials,
+    n_columns,
+    products,
+)
+from scikan.physics.solving import States, null_space, polished, sparse_vectors
+from scikan.physics.writing import (
+    cost,
+    elementary_parts,
+    gradient_of,
+    natural_form,
+    weighted_sum,
+)
+
+
+EXACT = 1e-9
+"""Held-out residual of a law that holds to rounding, before its constants are snapped."""
+
+GAP = 30.0
+"""How much more the first vector that is no law must change."""
+
+MOST_COLUMNS = 500
+MOST_WORKING_ROWS = 3000
+Rows = Float[np.ndarray, "rows coordinates"]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A field on samples.
+
+    Args:
+        names: the coordinates.
+        states: (rows, coordinates).
+        velocities: the field there.
+        angles: coordinates that are angles: functions of them must be periodic.
+    """
+
+    names: tuple[str, ...]
+    states: Rows
+    velocities: Rows
+    angles: tuple[int, ...] = ()
+
+    @property
+    def unit_field(self) -> Rows:
+        """The field in coordinates of unit spread, made a unit vector, back in the coordinates' units."""
+        speed = np.linalg.norm(self.velocities / self.spread, axis=1, keepdims=True)
+        return np.divide(self.velocities, speed, out=np.zeros_like(self.velocities), where=speed > 0)
+
+    @property
+    def spread(self) -> Float[np.ndarray, " coordinates"]:
+        """Standard deviation of each coordinate; 1 for one that is constant."""
+        spread = self.states.std(axis=0)
+        return np.where(spread > 1e-12 * np.abs(self.states).max(axis=0), spread, 1.0)
+
+    def laid(self, auxiliaries: Sequence[Expr] = ()) -> States:
+        """Return the rows with atoms: the coordinates, then auxiliary inputs."""
+        exprs = [*(Symbol(name) for name in self.names), *auxiliaries]
+        held = np.arange(len(self.states)) % 3 == 2
+        atoms = lay_atoms(exprs, self.names, self.states, self.unit_field)
+        return States(atoms, self.spread, np.flatnonzero(~held), np.flatnonzero(held))
+
+    @property
+    def plain(self) -> tuple[int, ...]:
+        """The coordinates that are no angles."""
+        return tuple(i for i in range(len(self.names)) if i not in self.angles)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of evidence: a family, its grid (0: none), the smallest residuals, and how many laws it holds."""
+
+    family: str
+    grid: int
+    residuals: tuple[float, ...]
+    laws: int
+
+
+@dataclass(frozen=True, eq=False)
+class FoundLaw:
+    """A law as a formula: where it came from, and its residual."""
+
+    expression: Expr
+    family: str
+    residual: float
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """What is known: the laws, their gradients, (rows, laws, coordinates), and the evidence."""
+
+    problem: Problem
+    laws: tuple[FoundLaw, ...]
+    slopes: Float[np.ndarray, "rows laws coordinates"]
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether as many laws are known as can be: one less than coordinates."""
+        return len(self.laws) >= len(self.problem.names) - 1
+
+
+def start(problem: Problem) -> Progress:
+    """Return a search that knows nothing."""
+    n, d = problem.states.shape
+    return Progress(problem, (), np.zeros((n, 0, d)))
+
+
+def unit_residual(expr: Expr, problem: Problem) -> float:
+    """Return rms(f . grad H / |f| |grad H|) over all samples where neither vanishes."""
+    slope = gradient_of(expr, problem.names, problem.states) * problem.spread
+    field = problem.unit_field / problem.spread
+    size = np.linalg.norm(slope, axis=1)
+    usable = size > 1e-6 * np.median(size)
+    change = np.einsum("ni,ni->n", slope, field)[usable] / size[usable]
+    return float(np.sqrt(np.mean(change**2))) if usable.any() else 1.0
+
+
+def with_exact_laws(
+    progress: Progress, family: Family, states: States, words: str, drop: float = 1e-9
+) -> Progress:
+    """Return the search with the laws of a family that hold to rounding and are new."""
+    columns = n_columns(family)
+    if progress.is_complete or not columns or columns > min(MOST_COLUMNS, len(states.train) // 2):
+        return progress
+    space = null_space(family, states, drop, most=80)
+    n = int(np.sum(space.residuals < EXACT))
+    if n and n < len(space.residuals) and space.residuals[n] < GAP * space.residuals[n - 1]:
+        n = 0
+    entry = Entry(words, 0, tuple(float(r) for r in space.residuals[: n + 1]), n)
+    progress = replace(progress, entries=(*progress.entries, entry))
+    if not n:
+        return progress
+    vectors = sparse_vectors(space.first(n))
+    slopes = gradients(family, states.atoms, vectors)
+    trees = expressions(family, states.atoms)
+    order = _simplest_first(vectors, trees)
+    room = len(progress.problem.names) - 1 - len(progress.laws)
+    chosen = independent_ones(progress.slopes, slopes[:, order], most=room)
+    for c in order[chosen]:
+        progress = _with_law(progress, family, states, vectors[:, c], trees, words)
+    return progress
+
+
+def _simplest_first(vectors: np.ndarray, trees: tuple[Expr, ...]) -> np.ndarray:
+    lengths = np.asarray([cost(tree) for tree in trees])
+    different = [len(np.unique(np.round(np.abs(v[v != 0]) / np.abs(v).max(), 6))) for v in vectors.T]
+    return np.argsort((vectors != 0).T @ (lengths + 1.0) + np.asarray(different), kind="stable")
+
+
+def _with_law(
+    progress: Progress,
+    family: Family,
+    states: States,
+    vector: np.ndarray,
+    trees: tuple[Expr, ...],
+    words: str,
+) -> Progress:
+    vector, _ = polished(family, states, vector)
+    live = np.flatnonzero(vector)
+    problem = progress.problem
+    plain = weighted_sum([trees[k] for k in live], vector[live])
+    positive = [n for n, column in zip(problem.names, problem.states.T, strict=True) if column.min() > 0]
+    expression = natural_form(plain, problem.names, positive)
+    residual = unit_residual(expression, problem)
+    if not residual < 1e-8:
+        expression, residual = plain, unit_residual(plain, problem)
+    law = FoundLaw(expression, words, residual)
+    slope = gradient_of(expression, problem.names, problem.states)
+    return replace(
+        progress, laws=(*progress.laws, law), slopes=np.concatenate([progress.slopes, slope[:, None]], axis=1)
+    )
+
+
+def exact_search(problem: Problem) -> Progress:
+    """Return all laws that are exact in families of formulas."""
+    progress = start(problem)
+    progress = _polynomials(progress, range(1, 3))
+    progress = _factored(progress)
+    progress = _polynomials(progress, range(3, 5))
+    progress = _elementary(progress)
+    progress = _auxiliary(progress)
+    return _times_curves(progress)
+
+
+def _polynomials(progress: Progress, degrees: range) -> Progress:
+    problem = progress.problem
+    states = problem.laid()
+    for degree in degrees:
+        # Many coordinates have more products of known laws than anything else in their third degree.
+        if degree > 2 and len(problem.names) > 8 and progress.laws:
+            break
+        family = monomials(problem.plain, degree)
+        progress = with_exact_laws(progress, family, states, f"polynomials of degree {degree}")
+    return progress
+
+
+def _factored(progress: Progress) -> Progress:
+    """Try linear laws times coordinates: a uniform motion is found in its own form, not as a sum of many terms."""
+    problem = progress.problem
+    linear = [law.expression for law in progress.laws if law.family == "polynomials of degree 1"]
+    if not linear:
+        return progress
+    states = problem.laid(linear)
+    d = len(problem.names)
+    family = tuple(Block(((d + n, 1), (i, 1))) for n in range(len(linear)) for i in problem.plain)
+    return with_exact_laws(progress, family, states, "laws times coordinates")
+
+
+def _elementary(progress: Progress) -> Progress:
+    problem = progress.problem
+    states = problem.laid()
+    d = len(problem.names)
+    curves = curves_of_atoms(states.atoms, range(d), d)
+    family = (*monomials(problem.plain, 2), *products([()], curves))
+    progress = with_exact_laws(progress, family, states, "sums of elementary functions", drop=1e-12)
+    return _closed(progress)
+
+
+def _closed(progress: Progress) -> Progress:
+    """Try polynomials in the coordinates and in the functions that known laws are made of."""
+    problem = progress.problem
+    parts = list(dict.fromkeys(p for law in progress.laws for p in elementary_parts(law.expression)))
+    if not parts or progress.is_complete:
+        return progress
+    states = problem.laid(parts)
+    members = [*problem.plain, *range(len(problem.names), len(problem.names) + len(parts))]
+    for degree in (2, 3, 4):
+        if degree > 2 and len(members) > 10:
+            break
+        words = f"polynomials of degree {degree} in coordinates and the functions of known laws"
+        progress = with_exact_laws(progress, monomials(members, degree), states, words)
+    return progress
+
+
+def auxiliary_sets(problem: Problem) -> list[tuple[str, tuple[Expr, ...]]]:
+    """Return the sets of auxiliary inputs that are offered: differences, then distances in each grouping."""
+    where = positions(problem.states, problem.velocities)
+    others = tuple(i for i in range(len(problem.names)) if i not in where)
+    sets = [("differences", differences(problem.names, where))]
+    sets += [("distances", group) for group in distances(problem.names, where)]
+    sets += [("lengths", group) for group in distances(problem.names, others)]
+    return [(words, group) for words, group in sets if group]
+
+
+def _auxiliary(progress: Progress) -> Progress:
+    problem = progress.problem
+    d = len(problem.names)
+    for words, group in auxiliary_sets(problem):
+        if progress.is_complete:
+            break
+        states = problem.laid(group)
+        chosen = range(d, d + len(group))
+        curves = curves_of_atoms(states.atoms, chosen, d)
+        own = curves_of_atoms(states.atoms, range(d), d) if d <= 6 else []
+        family = (*monomials(problem.plain, 2), *products([()], [*own, *curves]))
+        before = len(progress.laws)
+        name = f"sums of elementary functions of coordinates and {words}"
+        progress = with_exact_laws(progress, family, states, name, drop=1e-12)
+        if len(progress.laws) > before:
+            progress = _closed(progress)
+    return progress
+
+
+def _times_curves(progress: Progress) -> Progress:
+    """Try monomials times elementary functions of one coordinate or difference, beside sums of all of them."""
+    problem = progress.problem
+    d = len(problem.names)
+    if d > 6:
+        return progress
+    where = positions(problem.states, problem.velocities)
+    group = differences(problem.names, where)
+    states = problem.laid(group)
+    curves = curves_of_atoms(states.atoms, range(d + len(group)), d)
+    powers = [block.powers for block in monomials(problem.plain, 2)]
+    base = (*monomials(problem.plain, 2), *products([()], curves))
+    for curve in curves:
+        if progress.is_complete:
+            break
+        atom = curve[0]
+        words = f"monomials times elementary functions of {states.atoms.exprs[atom]}"
+        before = len(progress.laws)
+        progress = with_exact_laws(progress, (*base, *products(powers, [curve])), states, words, drop=1e-12)
+        if len(progress.laws) > before:
+            progress = _closed(progress)
+    return progress
+
+
+def used(expr: Expr) -> tuple[str, ...]:
+    """Return the coordinates of a law."""
+    return symbols(expr)
