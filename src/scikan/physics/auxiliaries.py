@@ -12,8 +12,8 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.expr import Expr, Number, Symbol, add, call, multiply, power
-from scikan.physics.families import U, Atoms, Elementary
+from scikan.core.expr import Expr, Number, Symbol, add, call, power
+from scikan.physics.families import Atoms, Elementary, U
 from scikan.train.linear import least_squares
 
 
@@ -72,19 +72,19 @@ def _length(parts: Sequence[Expr]) -> Expr:
 def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool = False) -> Elementary:
     """Return the elementary functions of one atom that are defined on its samples; powers of coordinates excepted.
 
-    The monomials of coordinates are columns of their own, so u, u^2 are offered for auxiliary inputs only.
+    Monomials are columns of their own: u and u^2 of coordinates and differences, u^2 of distances are not offered.
     """
     entries: list[Expr] = [call("sin", U), call("cos", U)]
     if is_angle:
         return Elementary(tuple(entries))
-    if not is_coordinate:
-        entries += [U, U**2]
+    if not is_coordinate and u.min() > 0:
+        entries += [U]
     entries += [U**3, U**4] if is_coordinate else []
     if np.abs(u).max() < 30:
         entries += [call("exp", U), call("exp", -U)]
     if u.min() > 0:
-        entries += [call("log", U), 1 / U, U**-2, U**-3, power(U, Number(Fraction(1, 2)))]
-        entries += [multiply([U, call("log", U)])] if is_coordinate else [U**3]
+        entries += [call("log", U), 1 / U, U**-2, U**-3]
+        entries += [power(U, Number(Fraction(1, 2))), U * call("log", U)] if is_coordinate else [U**3]
     sine = np.sin(u)
     if is_coordinate and np.abs(u).max() < 7 and (sine.min() > 0 or sine.max() < 0):
         entries += [1 / call("sin", U) ** 2, call("cos", U) / call("sin", U)]

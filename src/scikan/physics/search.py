@@ -24,7 +24,7 @@ from scikan.physics.families import (
     n_columns,
     products,
 )
-from scikan.physics.solving import States, null_space, polished, sparse_vectors
+from scikan.physics.solving import POLISHED, Laid, States, identities_of, null_space, polished, sparse_vectors
 from scikan.physics.writing import (
     cost,
     elementary_parts,
@@ -41,6 +41,7 @@ GAP = 30.0
 """How much more the first vector that is no law must change."""
 
 MOST_COLUMNS = 500
+MOST_CANDIDATES = 40
 MOST_WORKING_ROWS = 3000
 Rows = Float[np.ndarray, "rows coordinates"]
 
@@ -76,9 +77,8 @@ class Problem:
     def laid(self, auxiliaries: Sequence[Expr] = ()) -> States:
         """Return the rows with atoms: the coordinates, then auxiliary inputs."""
         exprs = [*(Symbol(name) for name in self.names), *auxiliaries]
-        held = np.arange(len(self.states)) % 3 == 2
         atoms = lay_atoms(exprs, self.names, self.states, self.unit_field)
-        return States(atoms, self.spread, np.flatnonzero(~held), np.flatnonzero(held))
+        return States(atoms, self.spread, np.arange(len(self.states)))
 
     @property
     def plain(self) -> tuple[int, ...]:
@@ -143,6 +143,7 @@ def with_exact_laws(
     columns = n_columns(family)
     if progress.is_complete or not columns or columns > min(MOST_COLUMNS, len(states.train) // 2):
         return progress
+    states = states.fewer(6 * columns)
     space = null_space(family, states, drop, most=80)
     n = int(np.sum(space.residuals < EXACT))
     if n and n < len(space.residuals) and space.residuals[n] < GAP * space.residuals[n - 1]:
@@ -151,32 +152,37 @@ def with_exact_laws(
     progress = replace(progress, entries=(*progress.entries, entry))
     if not n:
         return progress
-    vectors = sparse_vectors(space.first(n))
-    slopes = gradients(family, states.atoms, vectors)
-    trees = expressions(family, states.atoms)
-    order = _simplest_first(vectors, trees)
+    few = np.arange(len(states.atoms.values))[:: max(len(states.atoms.values) // 300, 1)]
+    raw = gradients(family, states.atoms.rows(few), space.vectors[:, :n])
     room = len(progress.problem.names) - 1 - len(progress.laws)
-    chosen = independent_ones(progress.slopes, slopes[:, order], most=room)
-    for c in order[chosen]:
-        progress = _with_law(progress, family, states, vectors[:, c], trees, words)
+    if not independent_ones(progress.slopes[states.every][few], raw, most=1):
+        return progress
+    vectors = sparse_vectors(space.first(n), identities_of(space.columns))
+    vectors = _short_ones(space.columns, vectors)
+    slopes = gradients(family, states.atoms.rows(few), vectors)
+    trees = expressions(family, states.atoms)
+    for c in independent_ones(progress.slopes[states.every][few], slopes, most=room):
+        progress = _with_law(progress, vectors[:, c], trees, words)
     return progress
 
 
-def _simplest_first(vectors: np.ndarray, trees: tuple[Expr, ...]) -> np.ndarray:
-    lengths = np.asarray([cost(tree) for tree in trees])
-    different = [len(np.unique(np.round(np.abs(v[v != 0]) / np.abs(v).max(), 6))) for v in vectors.T]
-    return np.argsort((vectors != 0).T @ (lengths + 1.0) + np.asarray(different), kind="stable")
+def _short_ones(table: Laid, vectors: np.ndarray) -> np.ndarray:
+    """Return vectors that are laws, each solved on its own terms, the shortest formulas first."""
+    trees = expressions(table.family, table.states.atoms)
+    mixed = np.asarray([len(block.powers) > 1 for block in table.family for _ in range(n_columns((block,)))])
+    lengths = np.asarray([cost(tree) + 1.0 for tree in trees]) + 0.5 * mixed
+    found: list[tuple[float, np.ndarray]] = []
+    for c in np.argsort((vectors != 0).T @ lengths, kind="stable")[:MOST_CANDIDATES]:
+        vector, residual = polished(table, vectors[:, c])
+        if residual < POLISHED:
+            live = np.flatnonzero(vector)
+            plain = weighted_sum([trees[k] for k in live], vector[live])
+            found.append((float((vector != 0) @ lengths) + cost(plain), vector))
+    found.sort(key=lambda entry: entry[0])
+    return np.stack([v for _, v in found], axis=1) if found else vectors[:, :0]
 
 
-def _with_law(
-    progress: Progress,
-    family: Family,
-    states: States,
-    vector: np.ndarray,
-    trees: tuple[Expr, ...],
-    words: str,
-) -> Progress:
-    vector, _ = polished(family, states, vector)
+def _with_law(progress: Progress, vector: np.ndarray, trees: tuple[Expr, ...], words: str) -> Progress:
     live = np.flatnonzero(vector)
     problem = progress.problem
     plain = weighted_sum([trees[k] for k in live], vector[live])
@@ -195,9 +201,9 @@ def _with_law(
 def exact_search(problem: Problem) -> Progress:
     """Return all laws that are exact in families of formulas."""
     progress = start(problem)
-    progress = _polynomials(progress, range(1, 3))
+    progress = _polynomials(progress, range(1, 2))
     progress = _factored(progress)
-    progress = _polynomials(progress, range(3, 5))
+    progress = _polynomials(progress, range(2, 5))
     progress = _elementary(progress)
     progress = _auxiliary(progress)
     return _times_curves(progress)

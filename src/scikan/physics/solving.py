@@ -15,8 +15,8 @@ from scikan.train.linear import null_vectors
 
 
 MOST_VECTORS = 24
-HELD_SHARE = 3
-"""Every third row is held out."""
+POLISHED = 1e-12
+"""Residual of a law solved on its own terms."""
 
 SUPPORT = 1e-8
 """Terms below this part of the largest are rounding."""
@@ -29,13 +29,71 @@ class States:
     Args:
         atoms: with rates along the unit field.
         spread: standard deviation of each coordinate, (coordinates,).
-        train, held: row numbers.
+        every: which of the problem's rows these are.
     """
 
     atoms: Atoms
     spread: Float[np.ndarray, " coordinates"]
-    train: np.ndarray
-    held: np.ndarray
+    every: np.ndarray
+
+    @property
+    def held(self) -> np.ndarray:
+        """The rows that no solve reads: every third."""
+        return np.arange(2, len(self.every), 3)
+
+    @property
+    def train(self) -> np.ndarray:
+        """The rows of solves."""
+        return np.flatnonzero(np.arange(len(self.every)) % 3 != 2)
+
+    def fewer(self, rows: int) -> "States":
+        """Return no more than so many of the rows, but at least 600: few columns need few rows."""
+        n = min(len(self.every), max(rows, 600))
+        return States(self.atoms.rows(slice(n)), self.spread, self.every[:n])
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A family on the rows of a search.
+
+    Args:
+        family, states: what is laid on what.
+        values, rates: columns and their changes along the unit field, (rows, columns).
+        sizes: standard deviation of each column, (columns,); 0 for one that is not finite.
+    """
+
+    family: Family
+    states: States
+    values: Float[np.ndarray, "rows columns"]
+    rates: Float[np.ndarray, "rows columns"]
+    sizes: Float[np.ndarray, " columns"]
+
+    def solved(self, live: np.ndarray, drop: float, most: int) -> Float[np.ndarray, "columns vectors"]:
+        """Return the most nearly conserved combinations of some of the columns, on the training rows."""
+        train = self.states.train
+        found = null_vectors(self.rates[np.ix_(train, live)], self.values[np.ix_(train, live)], drop)
+        vectors = np.zeros((len(self.sizes), min(most, found.vectors.shape[1])))
+        vectors[live] = found.vectors[:, : vectors.shape[1]]
+        return vectors
+
+    def residuals(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
+        """Return the relative change along the field on held-out rows, one per vector."""
+        live = np.flatnonzero(np.any(vectors != 0, axis=1))
+        states = self.states
+        change = self.rates[np.ix_(states.held, live)] @ vectors[live]
+        some = states.held[:: max(len(states.held) // 200, 1)]
+        slopes = gradients(self.family, states.atoms.rows(some), vectors) * states.spread
+        steep = np.sqrt(np.mean(np.sum(slopes**2, axis=2), axis=0))
+        found = np.sqrt(np.mean(change**2, axis=0)) / np.maximum(steep, 1e-300)
+        return np.asarray(np.where(np.isfinite(found), found, np.inf))
+
+
+def laid(family: Family, states: States) -> Laid:
+    """Return a family on the rows of a search."""
+    values, rates = columns(family, states.atoms)
+    usable = np.all(np.isfinite(values), axis=0) & np.all(np.isfinite(rates), axis=0)
+    values, rates = np.where(usable, values, 0.0), np.where(usable, rates, 0.0)
+    return Laid(family, states, values, rates, np.std(values, axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,114 +101,116 @@ class NullSpace:
     """The most nearly conserved combinations of a family's columns.
 
     Args:
-        family: the columns.
+        columns: the family on its rows.
         vectors: coefficients, (columns, vectors), each of standard deviation 1.
         residuals: on held-out rows, (vectors,), rising.
-        sizes: standard deviation of each column, (columns,).
     """
 
-    family: Family
+    columns: Laid
     vectors: Float[np.ndarray, "columns vectors"]
     residuals: Float[np.ndarray, " vectors"]
-    sizes: Float[np.ndarray, " columns"]
+
+    @property
+    def sizes(self) -> Float[np.ndarray, " columns"]:
+        """Standard deviation of each column."""
+        return self.columns.sizes
 
     def first(self, n: int) -> "NullSpace":
         """Return the space of the first n vectors."""
-        return NullSpace(self.family, self.vectors[:, :n], self.residuals[:n], self.sizes)
+        return NullSpace(self.columns, self.vectors[:, :n], self.residuals[:n])
 
 
 def null_space(family: Family, states: States, drop: float = 1e-9, most: int = MOST_VECTORS) -> NullSpace:
     """Return the most nearly conserved combinations of a family, smallest held-out residual first."""
-    values, rates = columns(family, states.atoms)
-    usable = np.all(np.isfinite(values[states.train]), axis=0) & np.all(
-        np.isfinite(rates[states.train]), axis=0
-    )
-    sizes = np.where(usable, np.std(np.where(np.isfinite(values), values, 0.0), axis=0), 0.0)
-    live = np.flatnonzero(usable & (sizes > 0))
-    found = null_vectors(rates[np.ix_(states.train, live)], values[np.ix_(states.train, live)], drop)
-    vectors = np.zeros((len(usable), min(most, found.vectors.shape[1])))
-    vectors[live] = found.vectors[:, : vectors.shape[1]]
-    residuals = held_residuals(family, states, rates, vectors)
+    table = laid(family, states)
+    vectors = table.solved(np.flatnonzero(table.sizes > 0), drop, most)
+    residuals = table.residuals(vectors)
     order = np.argsort(residuals, kind="stable")
-    return NullSpace(family, vectors[:, order], residuals[order], sizes)
+    return NullSpace(table, vectors[:, order], residuals[order])
 
 
-def held_residuals(family: Family, states: States, rates: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return the relative change along the field on held-out rows, one per vector."""
-    live = np.flatnonzero(np.any(vectors != 0, axis=1))
-    change = rates[np.ix_(states.held, live)] @ vectors[live]
-    slopes = gradients(family, states.atoms.rows(states.held), vectors) * states.spread
-    steep = np.sqrt(np.mean(np.sum(slopes**2, axis=2), axis=0))
-    residuals = np.sqrt(np.mean(change**2, axis=0)) / np.maximum(steep, 1e-300)
-    return np.asarray(np.where(np.isfinite(residuals), residuals, np.inf))
+def sparse_vectors(
+    space: NullSpace, identities: Float[np.ndarray, "columns identities"], most: int = 60
+) -> Float[np.ndarray, "columns candidates"]:
+    """Return vectors with few terms in the span of a null space, those with the fewest terms first.
 
+    Every column that takes part is a pivot once: its weight is set to 1 and the others are made few by reweighted
+    least squares (Chartrand and Yin 2008). Columns weigh as much as they vary.
 
-def sparse_vectors(space: NullSpace) -> Float[np.ndarray, "columns candidates"]:
-    """Return vectors of the space with few terms: reduced row echelon forms with several orders of pivots.
-
-    Columns weigh as much as they vary. The candidates span the space, usually several times over; vectors with
-    fewer terms come first, and among them those of the first columns.
+    Args:
+        space: vectors that are conserved.
+        identities: combinations of the columns that are constant whatever the state; they may be added freely.
+        most: how many pivots are tried.
     """
-    n = space.vectors.shape[1]
-    weighted = space.vectors * space.sizes[:, None]
-    if n == 0:
-        return weighted
-    forms = [_echelon(weighted, preference) for preference in _preferences(weighted)] if n > 1 else [weighted]
-    candidates = np.concatenate(forms, axis=1)
-    candidates = candidates / np.abs(candidates).max(axis=0)
-    candidates = np.where(np.abs(candidates) > _support_threshold(space), candidates, 0.0)
-    count = np.count_nonzero(candidates, axis=0)
-    last = np.asarray([np.flatnonzero(v).sum() for v in candidates.T])
-    order = np.lexsort((last, count))
-    kept: list[int] = []
-    seen: set[bytes] = set()
-    for c in order:
-        pattern = (candidates[:, c] != 0).tobytes()
-        if pattern not in seen:
-            seen.add(pattern)
-            kept.append(int(c))
-    sizes = np.where(space.sizes > 0, space.sizes, 1.0)
-    return np.asarray(candidates[:, kept] / sizes[:, None])
+    weighted = np.concatenate([space.vectors, identities], axis=1) * space.sizes[:, None]
+    live = np.flatnonzero(space.sizes > 0)
+    basis = np.linalg.qr(weighted[live])[0]
+    share = np.linalg.norm(np.linalg.qr(space.vectors[live] * space.sizes[live, None])[0], axis=1)
+    pivots = np.argsort(-share, kind="stable")[:most]
+    found = [_few_terms(basis, int(pivot)) for pivot in pivots if share[pivot] > 1e-6]
+    if 2 <= basis.shape[1] <= 4:
+        # The sparsest vectors are not always the plainest: those without one of the terms are offered too.
+        for absent in pivots[:12]:
+            rest = _without(basis, int(absent))
+            found += [_few_terms(rest, int(p)) for p in pivots[:12] if np.abs(rest[p]).max() > 1e-6]
+    threshold = max(SUPPORT, 30.0 * float(space.residuals.max(initial=0.0)))
+    kept: dict[bytes, np.ndarray] = {}
+    for v in found:
+        vector = np.where(np.abs(v) > threshold * np.abs(v).max(), v, 0.0)
+        kept.setdefault((vector != 0).tobytes(), vector)
+    candidates = np.zeros((len(space.sizes), len(kept)))
+    if kept:
+        candidates[live] = np.stack(list(kept.values()), axis=1) / space.sizes[live, None]
+    order = np.argsort(np.count_nonzero(candidates, axis=0), kind="stable")
+    return candidates[:, order]
 
 
-def _support_threshold(space: NullSpace) -> float:
-    return max(SUPPORT, 30.0 * float(space.residuals.max(initial=0.0)))
+def _few_terms(basis: Float[np.ndarray, "columns directions"], pivot: int) -> Float[np.ndarray, " columns"]:
+    """Return the combination of basis vectors with 1 at the pivot that has few terms."""
+    at = basis[pivot]
+    q = at / (at @ at)
+    for epsilon in np.repeat(10.0 ** -np.arange(0.0, 9.0), 3):
+        v = basis @ q
+        # Powers of 1/2 in place of 1/1: sparser, and epsilon keeps the early steps convex.
+        normal = basis.T @ (basis / (v * v + epsilon * epsilon)[:, None] ** 0.75)
+        step = np.linalg.solve(normal + 1e-14 * np.trace(normal) * np.eye(len(q)), at)
+        q = step / (at @ step)
+    return np.asarray(basis @ q)
 
 
-def _preferences(weighted: np.ndarray) -> list[np.ndarray]:
-    """Return weights by which pivots are chosen: none, early columns, late columns."""
-    k = len(weighted)
-    place = np.arange(k) / max(k - 1, 1)
-    return [np.ones(k), 10.0 ** (-3 * place), 10.0 ** (3 * place - 3)]
+def _without(basis: Float[np.ndarray, "columns directions"], absent: int) -> np.ndarray:
+    """Return a basis of the vectors that vanish at one column."""
+    q, _ = np.linalg.qr(np.column_stack([basis[absent], np.eye(basis.shape[1])]))
+    return np.asarray(basis @ q[:, 1:])
 
 
-def _echelon(vectors: np.ndarray, preference: np.ndarray) -> np.ndarray:
-    """Return a basis of the span with a unit matrix at the pivot rows; the pivot is the largest preferred entry."""
-    basis = np.linalg.qr(vectors)[0].T.copy()
-    rows: list[int] = []
-    for n in range(len(basis)):
-        size = np.abs(basis[n:])
-        # Entries far below the largest of their column of candidates are no pivots: rounding would be blown up.
-        sound = size > 1e-3 * size.max()
-        score = np.where(sound, size * preference, -1.0)
-        row, column = np.unravel_index(int(np.argmax(score)), score.shape)
-        basis[[n, n + row]] = basis[[n + row, n]]
-        basis[n] /= basis[n, column]
-        others = np.arange(len(basis)) != n
-        basis[others] -= np.outer(basis[others, column], basis[n])
-        rows.append(int(column))
-    return np.asarray(basis.T)
+def identities_of(table: Laid) -> Float[np.ndarray, "columns identities"]:
+    """Return orthonormal combinations of a family's columns that do not vary over the rows, as 1/r^2 (x^2 + y^2)."""
+    values = table.values[table.states.train]
+    centred = values - values.mean(axis=0)
+    size = np.sqrt(np.mean(centred**2, axis=0))
+    live = np.flatnonzero(size > 0)
+    found = null_vectors(centred[:, live] / size[live], np.eye(len(live)), centred=False)
+    vanishing = found.values < 1e-13 * np.sqrt(len(live))
+    result = np.zeros((len(size), int(vanishing.sum())))
+    result[live] = found.vectors[:, vanishing] / size[live, None]
+    return result
 
 
-def polished(family: Family, states: States, vector: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the vector solved again on its own terms only, and its held-out residual; the better of the two."""
-    values, rates = columns(family, states.atoms)
-    live = np.flatnonzero(vector)
-    found = null_vectors(rates[np.ix_(states.train, live)], values[np.ix_(states.train, live)], drop=1e-13)
-    trial = np.zeros((len(vector), 2))
-    trial[:, 0] = vector
-    if found.vectors.shape[1]:
-        trial[live, 1] = found.vectors[:, 0]
-    residuals = held_residuals(family, states, rates, trial)
-    best = int(np.argmin(residuals))
-    return trial[:, best], float(residuals[best])
+def polished(table: Laid, vector: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the vector with as few of its terms as keep it a law, solved again on those, and its residual.
+
+    Terms that matter least go first: where a few large ones are a law by themselves, the small ones were rounding.
+    """
+    share = np.abs(vector) * table.sizes
+    share = share / share.max()
+    best, smallest = vector, float(table.residuals(vector[:, None])[0])
+    enough = max(3 * smallest, POLISHED)
+    for threshold in (0.1, 1e-2, 1e-3, 1e-5, 1e-7, 0.0):
+        trial = table.solved(np.flatnonzero(share > threshold), 1e-13, 1)
+        if not trial.shape[1]:
+            continue
+        residual = float(table.residuals(trial)[0])
+        if residual <= enough:
+            return trial[:, 0], residual
+    return best, smallest
