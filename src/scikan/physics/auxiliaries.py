@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Expr, Number, Symbol, add, call, power
-from scikan.physics.families import Atoms, Elementary, U
+from scikan.physics.families import Elementary, U
 from scikan.train.linear import least_squares
 
 
@@ -69,28 +69,27 @@ def _length(parts: Sequence[Expr]) -> Expr:
     return power(add([power(part, Number(2)) for part in parts]), Number(Fraction(1, 2)))
 
 
-def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool = False) -> Elementary:
-    """Return the elementary functions of one atom that are defined on its samples; powers of coordinates excepted.
+def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
+    """Return the elementary functions of one atom that are defined on its samples, few enough to be told apart.
 
     Monomials are columns of their own: u and u^2 of coordinates and differences, u^2 of distances are not offered.
     """
     entries: list[Expr] = [call("sin", U), call("cos", U)]
-    if is_angle:
-        return Elementary(tuple(entries))
-    if not is_coordinate and u.min() > 0:
-        entries += [U]
-    entries += [U**3, U**4] if is_coordinate else []
     if np.abs(u).max() < 30:
         entries += [call("exp", U), call("exp", -U)]
     if u.min() > 0:
-        entries += [call("log", U), 1 / U, U**-2, U**-3]
-        entries += [power(U, Number(Fraction(1, 2))), U * call("log", U)] if is_coordinate else [U**3]
-    sine = np.sin(u)
-    if is_coordinate and np.abs(u).max() < 7 and (sine.min() > 0 or sine.max() < 0):
-        entries += [1 / call("sin", U) ** 2, call("cos", U) / call("sin", U)]
+        entries += [call("log", U), 1 / U, U**-2]
+    if u.min() > 0 and not is_coordinate:
+        entries += [U, U**3, U**-3, call("exp", -U) / U]
+    if is_coordinate:
+        entries += [U**3, U**4]
     return Elementary(tuple(entries))
 
 
-def curves_of_atoms(atoms: Atoms, chosen: Sequence[int], n_coordinates: int) -> list[tuple[int, Elementary]]:
-    """Return the elementary functions of each chosen atom."""
-    return [(a, curves_of(atoms.values[:, a], a < n_coordinates)) for a in chosen]
+def factors_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
+    """Return the elementary functions of one atom that are offered as factors of monomials."""
+    entries = [e for e in curves_of(u, is_coordinate).entries if e not in (U, U**3, U**4)]
+    sine = np.sin(u)
+    if is_coordinate and np.abs(u).max() < 7 and (sine.min() > 0 or sine.max() < 0):
+        entries += [1 / call("sin", U) ** 2, call("cos", U) / call("sin", U) ** 2]
+    return Elementary(tuple(entries))

@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Expr, Symbol, symbols
-from scikan.physics.auxiliaries import curves_of_atoms, differences, distances, positions
+from scikan.physics.auxiliaries import curves_of, differences, distances, factors_of, positions
 from scikan.physics.counting import independent_ones
 from scikan.physics.families import (
     Block,
+    Elementary,
     Family,
     expressions,
     gradients,
@@ -119,6 +120,16 @@ class Progress:
         """Whether as many laws are known as can be: one less than coordinates."""
         return len(self.laws) >= len(self.problem.names) - 1
 
+    def curves(self, states: States, chosen: Sequence[int]) -> list[tuple[int, Elementary]]:
+        """Return elementary functions of each chosen atom; any function of a law is one, so laws get none."""
+        d = len(self.problem.names)
+        known = {law.expression for law in self.laws}
+        return [
+            (a, curves_of(states.atoms.values[:, a], a < d))
+            for a in chosen
+            if states.atoms.exprs[a] not in known
+        ]
+
 
 def start(problem: Problem) -> Progress:
     """Return a search that knows nothing."""
@@ -137,7 +148,12 @@ def unit_residual(expr: Expr, problem: Problem) -> float:
 
 
 def with_exact_laws(
-    progress: Progress, family: Family, states: States, words: str, drop: float = 1e-9
+    progress: Progress,
+    family: Family,
+    states: States,
+    words: str,
+    drop: float = 1e-9,
+    has_identities: bool = False,
 ) -> Progress:
     """Return the search with the laws of a family that hold to rounding and are new."""
     columns = n_columns(family)
@@ -157,7 +173,8 @@ def with_exact_laws(
     room = len(progress.problem.names) - 1 - len(progress.laws)
     if not independent_ones(progress.slopes[states.every][few], raw, most=1):
         return progress
-    vectors = sparse_vectors(space.first(n), identities_of(space.columns))
+    identities = identities_of(space.columns) if has_identities else np.zeros((len(space.sizes), 0))
+    vectors = sparse_vectors(space.first(n), identities)
     vectors = _short_ones(space.columns, vectors)
     slopes = gradients(family, states.atoms.rows(few), vectors)
     trees = expressions(family, states.atoms)
@@ -237,8 +254,7 @@ def _elementary(progress: Progress) -> Progress:
     problem = progress.problem
     states = problem.laid()
     d = len(problem.names)
-    curves = curves_of_atoms(states.atoms, range(d), d)
-    family = (*monomials(problem.plain, 2), *products([()], curves))
+    family = (*monomials(problem.plain, 2), *products([()], progress.curves(states, range(d))))
     progress = with_exact_laws(progress, family, states, "sums of elementary functions", drop=1e-12)
     return _closed(progress)
 
@@ -255,7 +271,8 @@ def _closed(progress: Progress) -> Progress:
         if degree > 2 and len(members) > 10:
             break
         words = f"polynomials of degree {degree} in coordinates and the functions of known laws"
-        progress = with_exact_laws(progress, monomials(members, degree), states, words)
+        family = monomials(members, degree)
+        progress = with_exact_laws(progress, family, states, words, has_identities=True)
     return progress
 
 
@@ -276,10 +293,8 @@ def _auxiliary(progress: Progress) -> Progress:
         if progress.is_complete:
             break
         states = problem.laid(group)
-        chosen = range(d, d + len(group))
-        curves = curves_of_atoms(states.atoms, chosen, d)
-        own = curves_of_atoms(states.atoms, range(d), d) if d <= 6 else []
-        family = (*monomials(problem.plain, 2), *products([()], [*own, *curves]))
+        chosen = range(0 if d <= 6 else d, d + len(group))
+        family = (*monomials(problem.plain, 2), *products([()], progress.curves(states, chosen)))
         before = len(progress.laws)
         name = f"sums of elementary functions of coordinates and {words}"
         progress = with_exact_laws(progress, family, states, name, drop=1e-12)
@@ -297,16 +312,17 @@ def _times_curves(progress: Progress) -> Progress:
     where = positions(problem.states, problem.velocities)
     group = differences(problem.names, where)
     states = problem.laid(group)
-    curves = curves_of_atoms(states.atoms, range(d + len(group)), d)
-    powers = [block.powers for block in monomials(problem.plain, 2)]
+    curves = progress.curves(states, range(d + len(group)))
     base = (*monomials(problem.plain, 2), *products([()], curves))
-    for curve in curves:
+    for atom, _ in curves:
         if progress.is_complete:
             break
-        atom = curve[0]
+        powers = [b.powers for b in monomials([i for i in problem.plain if i != atom], 2)]
+        factors = factors_of(states.atoms.values[:, atom], atom < d)
+        family = (*base, *products(powers, [(atom, factors)]))
         words = f"monomials times elementary functions of {states.atoms.exprs[atom]}"
         before = len(progress.laws)
-        progress = with_exact_laws(progress, (*base, *products(powers, [curve])), states, words, drop=1e-12)
+        progress = with_exact_laws(progress, family, states, words, drop=1e-12)
         if len(progress.laws) > before:
             progress = _closed(progress)
     return progress
