@@ -74,7 +74,7 @@ def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
 
     Monomials are columns of their own: u and u^2 of coordinates and differences, u^2 of distances are not offered.
     """
-    entries: list[Expr] = [call("sin", U), call("cos", U)]
+    entries: list[Expr] = [call("sin", U), call("cos", U), power(1 + U**2, Number(Fraction(1, 2)))]
     if np.abs(u).max() < 30:
         entries += [call("exp", U), call("exp", -U)]
     if u.min() > 0:
@@ -88,7 +88,8 @@ def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
 
 def factors_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
     """Return the elementary functions of one atom that are offered as factors of monomials."""
-    entries = [e for e in curves_of(u, is_coordinate).entries if e not in (U, U**3, U**4)]
+    plain = (U, U**3, U**4, power(1 + U**2, Number(Fraction(1, 2))))
+    entries = [e for e in curves_of(u, is_coordinate).entries if e not in plain]
     sine = np.sin(u)
     if is_coordinate and np.abs(u).max() < 7 and (sine.min() > 0 or sine.max() < 0):
         entries += [1 / call("sin", U) ** 2, call("cos", U) / call("sin", U) ** 2]

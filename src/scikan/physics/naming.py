@@ -31,6 +31,8 @@ from scikan.core.expr import (
 from scikan.core.functions import LIBRARY, Function
 from scikan.core.parser import apply
 from scikan.edit.growth import Name
+from scikan.law.polynomials import expanded
+from scikan.law.simplify import simplify
 from scikan.law.snapping import simplest_number
 from scikan.physics.families import Atoms, Block, Family, Splines, U, columns, n_columns
 from scikan.physics.solving import States
@@ -270,7 +272,9 @@ def _float_of(expr: Expr) -> float:
 def summands(tree: Expr) -> list[tuple[float, Expr]]:
     """Return (weight, rest) for each term of a sum that is not constant."""
     found = []
-    for term in tree.args if isinstance(tree, Add) else (tree,):
+    whole = expanded(tree)
+    for raw in whole.args if isinstance(whole, Add) else (whole,):
+        term = simplify(raw)
         if not symbols(term):
             continue
         factors = term.args if isinstance(term, Mul) else (term,)

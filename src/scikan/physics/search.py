@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.expr import Expr, Symbol, symbols
+from scikan.core.expr import Expr, Symbol
+from scikan.law.ordering import in_order
 from scikan.physics.auxiliaries import curves_of, differences, distances, factors_of, positions
 from scikan.physics.counting import independent_ones
 from scikan.physics.families import (
@@ -41,6 +42,7 @@ EXACT = 1e-9
 GAP = 30.0
 """How much more the first vector that is no law must change."""
 
+FACTORED = "laws times coordinates"
 MOST_COLUMNS = 500
 MOST_CANDIDATES = 40
 MOST_WORKING_ROWS = 3000
@@ -203,12 +205,10 @@ def _with_law(progress: Progress, vector: np.ndarray, trees: tuple[Expr, ...], w
     live = np.flatnonzero(vector)
     problem = progress.problem
     plain = weighted_sum([trees[k] for k in live], vector[live])
-    positive = [n for n, column in zip(problem.names, problem.states.T, strict=True) if column.min() > 0]
-    expression = natural_form(plain, problem.names, positive)
-    residual = unit_residual(expression, problem)
-    if not residual < 1e-8:
-        expression, residual = plain, unit_residual(plain, problem)
-    law = FoundLaw(expression, words, residual)
+    # A product of sums is shorter as it was found; sums of powers are read most easily as sums.
+    is_factored = words == FACTORED
+    expression = natural_form(plain, problem.names) if is_factored else in_order(plain, problem.names)
+    law = FoundLaw(expression, words, unit_residual(expression, problem))
     slope = gradient_of(expression, problem.names, problem.states)
     return replace(
         progress, laws=(*progress.laws, law), slopes=np.concatenate([progress.slopes, slope[:, None]], axis=1)
@@ -247,7 +247,7 @@ def _factored(progress: Progress) -> Progress:
     states = problem.laid(linear)
     d = len(problem.names)
     family = tuple(Block(((d + n, 1), (i, 1))) for n in range(len(linear)) for i in problem.plain)
-    return with_exact_laws(progress, family, states, "laws times coordinates")
+    return with_exact_laws(progress, family, states, FACTORED)
 
 
 def _elementary(progress: Progress) -> Progress:
@@ -326,8 +326,3 @@ def _times_curves(progress: Progress) -> Progress:
         if len(progress.laws) > before:
             progress = _closed(progress)
     return progress
-
-
-def used(expr: Expr) -> tuple[str, ...]:
-    """Return the coordinates of a law."""
-    return symbols(expr)

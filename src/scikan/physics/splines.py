@@ -6,11 +6,13 @@ independent of the laws known is named; what cannot be named stays a law in spli
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Expr
+from scikan.law.ordering import in_order
 from scikan.physics.auxiliaries import differences, positions
 from scikan.physics.counting import independent_ones
 from scikan.physics.families import (
@@ -28,7 +30,7 @@ from scikan.physics.families import (
 from scikan.physics.naming import named_law, parts_of
 from scikan.physics.search import Entry, FoundLaw, Progress, auxiliary_sets, unit_residual
 from scikan.physics.solving import NullSpace, States, null_space
-from scikan.physics.writing import gradient_of, natural_form, weighted_sum
+from scikan.physics.writing import gradient_of, weighted_sum
 from scikan.train.linear import Refinement, knots_of
 
 
@@ -46,7 +48,8 @@ NEW = 0.03
 """What of a unit gradient in splines must stick out of the known laws' span."""
 
 MOST_COLUMNS = 620
-Maker = Callable[[int], Family]
+Maker: TypeAlias = Callable[[int], Family]
+Builder: TypeAlias = Callable[[States], Maker]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,7 @@ class SplineLaw:
         coefficients: (columns,); the law has standard deviation 1.
         words: the family in words.
         refinement: residuals on rising grids.
+        build: lays the family on other states, grid by grid.
     """
 
     family: Family
@@ -68,6 +72,7 @@ class SplineLaw:
     coefficients: Float[np.ndarray, " columns"]
     words: str
     refinement: Refinement
+    build: Builder
 
     def values(self, states: Float[np.ndarray, "rows coordinates"]) -> Float[np.ndarray, " rows"]:
         """Return the law at states."""
@@ -110,14 +115,16 @@ class SplineSearch:
         return len(self.progress.laws) + len(self.unnamed) >= len(self.progress.problem.names) - 1
 
 
-def additive(states: States, atoms: Sequence[int], cross: Sequence[Powers] = ()) -> Maker:
-    """Return what lays additive splines of atoms, with monomials beside them, for a grid."""
-    return lambda grid: (*(Block(p) for p in cross), *products([()], _curves(states, atoms, grid)))
+def additive(atoms: Sequence[int], cross: Sequence[Powers] = ()) -> Builder:
+    """Return what lays additive splines of atoms, with monomials beside them, on states for a grid."""
+    return lambda states: (
+        lambda grid: (*(Block(p) for p in cross), *products([()], _curves(states, atoms, grid)))
+    )
 
 
-def weighted(states: States, atom: int, powers: Sequence[Powers]) -> Maker:
-    """Return what lays monomials times splines of one atom, for a grid."""
-    return lambda grid: products([(), *powers], _curves(states, [atom], grid))
+def weighted(atom: int, powers: Sequence[Powers]) -> Builder:
+    """Return what lays monomials times splines of one atom, on states for a grid."""
+    return lambda states: lambda grid: products([(), *powers], _curves(states, [atom], grid))
 
 
 def _curves(states: States, atoms: Sequence[int], grid: int) -> list[tuple[int, Splines]]:
@@ -168,7 +175,7 @@ def with_splines(progress: Progress) -> SplineSearch:
     search = SplineSearch(progress)
     states = problem.laid()
     grids = GRIDS if d <= 8 else (5, 10, 20)
-    search = _stage(search, additive(states, range(d)), states, "sums of splines, a KAN [d, 1]", grids)
+    search = _stage(search, additive(range(d)), states, "sums of splines, a KAN [d, 1]", grids)
     cross = [b.powers for b in monomials(range(d), 2, lowest=2) if len(b.powers) > 1]
     for words, group in auxiliary_sets(problem):
         if search.is_complete:
@@ -177,7 +184,7 @@ def with_splines(progress: Progress) -> SplineSearch:
         members = range(d, d + len(group)) if d > 6 else range(d + len(group))
         beside = [b.powers for b in monomials(range(d), 2)] if d > 6 else cross
         name = f"monomials of degree 2 and splines of coordinates and {words}"
-        search = _stage(search, additive(states, members, beside), states, name, grids)
+        search = _stage(search, additive(members, beside), states, name, grids)
     return _products(search)
 
 
@@ -195,17 +202,18 @@ def _products(search: SplineSearch) -> SplineSearch:
             break
         powers = [b.powers for b in monomials([i for i in range(d) if i != atom], 2)]
         words = f"monomials times splines of {states.atoms.exprs[atom]}"
-        search = _stage(search, weighted(states, atom, powers), states, words, PRODUCT_GRIDS)
+        search = _stage(search, weighted(atom, powers), states, words, PRODUCT_GRIDS)
     return search
 
 
 def _stage(
-    search: SplineSearch, make: Maker, states: States, words: str, grids: Sequence[int]
+    search: SplineSearch, build: Builder, states: States, words: str, grids: Sequence[int]
 ) -> SplineSearch:
     """Return the search with what one family adds: evidence, named laws, laws in splines."""
-    found = refined(make, states, words, grids)
+    found = refined(build(states), states, words, grids)
     if found is None:
         return search
+    problem = search.progress.problem
     progress = replace(search.progress, entries=(*search.progress.entries, *found.entries))
     search = replace(search, progress=progress)
     if found.is_near:
@@ -213,10 +221,13 @@ def _stage(
     if not found.count or search.is_complete:
         return search
     space = found.space.first(found.count)
+    if not _independent(search, space.columns.family, states, space.vectors):
+        return search
     for v, vector in enumerate(_separated(space)):
-        search = _with_spline_law(
-            search, space.columns.family, states, vector, words, found.refinement(min(v, 7))
-        )
+        evidence = found.refinement(min(v, len(found.entries[-1].residuals) - 1))
+        family, exprs = space.columns.family, states.atoms.exprs
+        law = SplineLaw(family, exprs, problem.names, vector, words, evidence, build)
+        search = _with_spline_law(search, law, states)
     return search
 
 
@@ -226,33 +237,31 @@ def _known_slopes(search: SplineSearch, rows: np.ndarray) -> Float[np.ndarray, "
     return np.concatenate([search.progress.slopes[rows], *more], axis=1)
 
 
-def _with_spline_law(
-    search: SplineSearch,
-    family: Family,
-    states: States,
-    vector: np.ndarray,
-    words: str,
-    refinement: Refinement,
-) -> SplineSearch:
+def _independent(search: SplineSearch, family: Family, states: States, vectors: np.ndarray) -> list[int]:
     some = np.arange(0, len(states.every), max(len(states.every) // 300, 1))
-    slope = gradients(family, states.atoms.rows(some), vector[:, None])
-    if search.is_complete or not independent_ones(_known_slopes(search, states.every[some]), slope, NEW):
+    slopes = gradients(family, states.atoms.rows(some), vectors)
+    return independent_ones(_known_slopes(search, states.every[some]), slopes, NEW)
+
+
+def _with_spline_law(search: SplineSearch, found: SplineLaw, states: States) -> SplineSearch:
+    """Return the search with a law in splines under its names, or as it is, if it is new."""
+    vector = found.coefficients
+    if search.is_complete or not _independent(search, found.family, states, vector[:, None]):
         return search
     progress = search.progress
     problem = progress.problem
-    parts = parts_of(family, states.atoms, vector, least=max(1e-4, 10 * refinement.residuals[-1]))
+    least = max(1e-4, 10 * found.refinement.residuals[-1])
+    parts = parts_of(found.family, states.atoms, vector, least)
     named = named_law(parts, states)
     if named is not None:
         plain = weighted_sum(*named)
         residual = unit_residual(plain, problem)
         if residual < 1e-9:
-            positive = [n for n, c in zip(problem.names, problem.states.T, strict=True) if c.min() > 0]
-            law = FoundLaw(natural_form(plain, problem.names, positive), words, residual)
+            law = FoundLaw(in_order(plain, problem.names), found.words, residual)
             slopes = gradient_of(law.expression, problem.names, problem.states)
             together = np.concatenate([progress.slopes, slopes[:, None]], axis=1)
             return replace(search, progress=replace(progress, laws=(*progress.laws, law), slopes=together))
-    law_in_splines = SplineLaw(family, states.atoms.exprs, problem.names, vector, words, refinement)
-    return replace(search, unnamed=(*search.unnamed, law_in_splines))
+    return replace(search, unnamed=(*search.unnamed, found))
 
 
 def _separated(space: NullSpace) -> list[np.ndarray]:

@@ -65,7 +65,8 @@ def weighted_sum(
             continue
         magnitudes.append(abs(weight))
         ratios = weights / weight
-        ratios = -ratios if np.sum(ratios > 0) < np.sum(ratios < 0) else ratios
+        balance = int(np.sum(ratios > 0)) - int(np.sum(ratios < 0))
+        ratios = -ratios if balance < 0 or (balance == 0 and ratios[0] < 0) else ratios
         written, bits = [], 0.0
         for n, ratio in enumerate(ratios):
             if n == pivot:
