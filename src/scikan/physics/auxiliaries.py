@@ -20,6 +20,9 @@ from scikan.train.linear import least_squares
 LINEAR = 1e-9
 """Relative residual below which a velocity is linear in the coordinates."""
 
+MEASURED = 0.1
+"""The same for velocities from differences of measured states."""
+
 
 def positions(
     states: Float[np.ndarray, "rows coordinates"],

@@ -13,7 +13,15 @@ from jaxtyping import Float
 
 from scikan.core.expr import Expr, Symbol
 from scikan.law.ordering import in_order
-from scikan.physics.auxiliaries import curves_of, differences, distances, factors_of, positions
+from scikan.physics.auxiliaries import (
+    LINEAR,
+    MEASURED,
+    curves_of,
+    differences,
+    distances,
+    factors_of,
+    positions,
+)
 from scikan.physics.counting import independent_ones
 from scikan.physics.families import (
     Block,
@@ -26,24 +34,50 @@ from scikan.physics.families import (
     n_columns,
     products,
 )
-from scikan.physics.solving import POLISHED, Laid, States, identities_of, null_space, polished, sparse_vectors
+from scikan.physics.solving import (
+    POLISHED,
+    Laid,
+    States,
+    identities_of,
+    null_space,
+    polished,
+    small_subsets,
+    sparse_vectors,
+    standard_errors,
+)
 from scikan.physics.writing import (
     cost,
     elementary_parts,
     gradient_of,
     natural_form,
+    values_of,
     weighted_sum,
 )
 
 
-EXACT = 1e-9
-"""Held-out residual of a law that holds to rounding, before its constants are snapped."""
+@dataclass(frozen=True)
+class Criterion:
+    """When a vector is a law.
 
-GAP = 30.0
-"""How much more the first vector that is no law must change."""
+    Args:
+        null: held-out residual of a vector that may be one.
+        gap: how much more the first vector that is none must change.
+        holds: held-out residual of a law on its own terms.
+        new: what of a unit gradient must lie outside the known laws' span.
+    """
+
+    null: float
+    gap: float
+    holds: float
+    new: float
+
+
+EXACTLY = Criterion(null=1e-9, gap=30.0, holds=POLISHED, new=1e-5)
+WITHIN_NOISE = Criterion(null=2.0, gap=1.0, holds=1.35, new=0.1)
 
 FACTORED = "laws times coordinates"
 MOST_COLUMNS = 500
+MOST_NOISY_COLUMNS = 200
 MOST_CANDIDATES = 40
 MOST_WORKING_ROWS = 3000
 Rows = Float[np.ndarray, "rows coordinates"]
@@ -58,12 +92,21 @@ class Problem:
         states: (rows, coordinates).
         velocities: the field there.
         angles: coordinates that are angles: functions of them must be periodic.
+        groups: the trajectory of each row, 0, 1, ..., where laws are read from trajectories and not from the field.
+        noise: standard deviation of the measuring error of each coordinate, then.
     """
 
     names: tuple[str, ...]
     states: Rows
     velocities: Rows
     angles: tuple[int, ...] = ()
+    groups: np.ndarray | None = None
+    noise: Float[np.ndarray, " coordinates"] | None = None
+
+    @property
+    def criterion(self) -> "Criterion":
+        """What counts as exact: rounding, or what measuring errors explain."""
+        return EXACTLY if self.noise is None else WITHIN_NOISE
 
     @property
     def unit_field(self) -> Rows:
@@ -81,7 +124,20 @@ class Problem:
         """Return the rows with atoms: the coordinates, then auxiliary inputs."""
         exprs = [*(Symbol(name) for name in self.names), *auxiliaries]
         atoms = lay_atoms(exprs, self.names, self.states, self.unit_field)
-        return States(atoms, self.spread, np.arange(len(self.states)))
+        every = np.arange(len(self.states))
+        if self.groups is None or self.noise is None:
+            return States(atoms, self.spread, every)
+        # Near a singular state errors are blown up without bound: such rows would outweigh all others.
+        gaps = atoms.values[:, len(self.names) :]
+        positive = gaps[:, (gaps > 0).all(axis=0)] if gaps.size else gaps
+        near = positive.min(axis=1) if positive.shape[1] else np.ones(len(every))
+        keep = np.flatnonzero(near >= 0.35 * np.median(near))
+        return States(atoms.rows(keep), self.spread, every[keep], self.groups[keep], self.noise)
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The coordinates whose velocities are linear in others; measured velocities are so within errors."""
+        return positions(self.states, self.velocities, LINEAR if self.noise is None else MEASURED)
 
     @property
     def plain(self) -> tuple[int, ...]:
@@ -140,7 +196,13 @@ def start(problem: Problem) -> Progress:
 
 
 def unit_residual(expr: Expr, problem: Problem) -> float:
-    """Return rms(f . grad H / |f| |grad H|) over all samples where neither vanishes."""
+    """Return rms(f . grad H / |f| |grad H|) over all samples where neither vanishes; the share of a law's standard
+    deviation that lies within trajectories, where laws are read from these.
+    """
+    if problem.groups is not None:
+        values = values_of(expr, problem.names, problem.states)[:, None]
+        states = problem.laid()
+        return float(np.std(states.within(values[states.every])) / np.std(values))
     slope = gradient_of(expr, problem.names, problem.states) * problem.spread
     field = problem.unit_field / problem.spread
     size = np.linalg.norm(slope, axis=1)
@@ -159,12 +221,14 @@ def with_exact_laws(
 ) -> Progress:
     """Return the search with the laws of a family that hold to rounding and are new."""
     columns = n_columns(family)
-    if progress.is_complete or not columns or columns > min(MOST_COLUMNS, len(states.train) // 2):
+    most_columns = MOST_COLUMNS if progress.problem.noise is None else MOST_NOISY_COLUMNS
+    if progress.is_complete or not columns or columns > min(most_columns, len(states.train) // 2):
         return progress
+    rule = progress.problem.criterion
     states = states.fewer(6 * columns)
     space = null_space(family, states, drop, most=80)
-    n = int(np.sum(space.residuals < EXACT))
-    if n and n < len(space.residuals) and space.residuals[n] < GAP * space.residuals[n - 1]:
+    n = int(np.sum(space.residuals < rule.null))
+    if n and n < len(space.residuals) and space.residuals[n] < rule.gap * space.residuals[n - 1]:
         n = 0
     entry = Entry(words, 0, tuple(float(r) for r in space.residuals[: n + 1]), n)
     progress = replace(progress, entries=(*progress.entries, entry))
@@ -173,15 +237,18 @@ def with_exact_laws(
     few = np.arange(len(states.atoms.values))[:: max(len(states.atoms.values) // 300, 1)]
     raw = gradients(family, states.atoms.rows(few), space.vectors[:, :n])
     room = len(progress.problem.names) - 1 - len(progress.laws)
-    if not independent_ones(progress.slopes[states.every][few], raw, most=1):
+    if not independent_ones(progress.slopes[states.every][few], raw, rule.new, most=1):
         return progress
     identities = identities_of(space.columns) if has_identities else np.zeros((len(space.sizes), 0))
     vectors = sparse_vectors(space.first(n), identities)
+    if states.noise is not None:
+        vectors = np.concatenate([small_subsets(space.columns), vectors], axis=1)
     vectors = _short_ones(space.columns, vectors)
     slopes = gradients(family, states.atoms.rows(few), vectors)
     trees = expressions(family, states.atoms)
-    for c in independent_ones(progress.slopes[states.every][few], slopes, most=room):
-        progress = _with_law(progress, vectors[:, c], trees, words)
+    for c in independent_ones(progress.slopes[states.every][few], slopes, rule.new, most=room):
+        errors = None if states.noise is None else standard_errors(space.columns, vectors[:, c])
+        progress = _with_law(progress, vectors[:, c], trees, words, errors)
     return progress
 
 
@@ -190,10 +257,11 @@ def _short_ones(table: Laid, vectors: np.ndarray) -> np.ndarray:
     trees = expressions(table.family, table.states.atoms)
     mixed = np.asarray([len(block.powers) > 1 for block in table.family for _ in range(n_columns((block,)))])
     lengths = np.asarray([cost(tree) + 1.0 for tree in trees]) + 0.5 * mixed
+    rule = EXACTLY if table.states.noise is None else WITHIN_NOISE
     found: list[tuple[float, np.ndarray]] = []
     for c in np.argsort((vectors != 0).T @ lengths, kind="stable")[:MOST_CANDIDATES]:
         vector, residual = polished(table, vectors[:, c])
-        if residual < POLISHED:
+        if residual < rule.holds:
             live = np.flatnonzero(vector)
             plain = weighted_sum([trees[k] for k in live], vector[live])
             found.append((float((vector != 0) @ lengths) + cost(plain), vector))
@@ -201,10 +269,12 @@ def _short_ones(table: Laid, vectors: np.ndarray) -> np.ndarray:
     return np.stack([v for _, v in found], axis=1) if found else vectors[:, :0]
 
 
-def _with_law(progress: Progress, vector: np.ndarray, trees: tuple[Expr, ...], words: str) -> Progress:
+def _with_law(
+    progress: Progress, vector: np.ndarray, trees: tuple[Expr, ...], words: str, errors: np.ndarray | None
+) -> Progress:
     live = np.flatnonzero(vector)
     problem = progress.problem
-    plain = weighted_sum([trees[k] for k in live], vector[live])
+    plain = weighted_sum([trees[k] for k in live], vector[live], None if errors is None else errors[live])
     # A product of sums is shorter as it was found; sums of powers are read most easily as sums.
     is_factored = words == FACTORED
     expression = natural_form(plain, problem.names) if is_factored else in_order(plain, problem.names)
@@ -278,7 +348,7 @@ def _closed(progress: Progress) -> Progress:
 
 def auxiliary_sets(problem: Problem) -> list[tuple[str, tuple[Expr, ...]]]:
     """Return the sets of auxiliary inputs that are offered: differences, then distances in each grouping."""
-    where = positions(problem.states, problem.velocities)
+    where = problem.positions
     others = tuple(i for i in range(len(problem.names)) if i not in where)
     sets = [("differences", differences(problem.names, where))]
     sets += [("distances", group) for group in distances(problem.names, where)]
@@ -309,7 +379,7 @@ def _times_curves(progress: Progress) -> Progress:
     d = len(problem.names)
     if d > 6:
         return progress
-    where = positions(problem.states, problem.velocities)
+    where = problem.positions
     group = differences(problem.names, where)
     states = problem.laid(group)
     curves = progress.curves(states, range(d + len(group)))

@@ -6,6 +6,8 @@ not seen: $\mathrm{rms}(\hat f \cdot \nabla H) / \mathrm{rms}(|\nabla H|)$, in c
 """
 
 from dataclasses import dataclass
+from itertools import combinations
+from math import comb
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +19,14 @@ from scikan.train.linear import null_vectors
 MOST_VECTORS = 24
 POLISHED = 1e-12
 """Residual of a law solved on its own terms."""
+
+WHITE = 1.1
+"""Residual, in units of what measuring errors explain, that asks for no further term."""
+
+NO_WORSE = 1.06
+"""Factor by which a shorter law may vary more: what chance does to a few thousand rows."""
+
+MOST_SUBSETS = 60_000
 
 SUPPORT = 1e-8
 """Terms below this part of the largest are rounding."""
@@ -30,24 +40,42 @@ class States:
         atoms: with rates along the unit field.
         spread: standard deviation of each coordinate, (coordinates,).
         every: which of the problem's rows these are.
+        groups: the trajectory of each row, 0, 1, ..., if rates are to be read from trajectories.
+        noise: standard deviation of the measuring error of each coordinate, then.
     """
 
     atoms: Atoms
     spread: Float[np.ndarray, " coordinates"]
     every: np.ndarray
+    groups: np.ndarray | None = None
+    noise: Float[np.ndarray, " coordinates"] | None = None
+
+    @property
+    def _place(self) -> np.ndarray:
+        return np.arange(len(self.every)) if self.groups is None else self.groups
 
     @property
     def held(self) -> np.ndarray:
-        """The rows that no solve reads: every third."""
-        return np.arange(2, len(self.every), 3)
+        """The rows that no solve reads: every third, or every third trajectory."""
+        return np.flatnonzero(self._place % 3 == 2)
 
     @property
     def train(self) -> np.ndarray:
         """The rows of solves."""
-        return np.flatnonzero(np.arange(len(self.every)) % 3 != 2)
+        return np.flatnonzero(self._place % 3 != 2)
+
+    def within(self, values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+        """Return how columns deviate from their means over each trajectory."""
+        assert self.groups is not None
+        count = np.bincount(self.groups).astype(float)
+        sums = np.zeros((len(count), values.shape[1]))
+        np.add.at(sums, self.groups, values)
+        return values - (sums / np.maximum(count, 1.0)[:, None])[self.groups]
 
     def fewer(self, rows: int) -> "States":
         """Return no more than so many of the rows, but at least 600: few columns need few rows."""
+        if self.groups is not None:
+            return self
         n = min(len(self.every), max(rows, 600))
         return States(self.atoms.rows(slice(n)), self.spread, self.every[:n])
 
@@ -77,12 +105,17 @@ class Laid:
         return vectors
 
     def residuals(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
-        """Return the relative change along the field on held-out rows, one per vector."""
+        """Return the relative change along the field on held-out rows, one per vector.
+
+        From trajectories: how far it varies within them, in units of what the measuring errors explain.
+        """
         live = np.flatnonzero(np.any(vectors != 0, axis=1))
         states = self.states
         change = self.rates[np.ix_(states.held, live)] @ vectors[live]
         some = states.held[:: max(len(states.held) // 200, 1)]
         slopes = gradients(self.family, states.atoms.rows(some), vectors) * states.spread
+        if states.noise is not None:
+            slopes = slopes * (states.noise / states.spread)
         steep = np.sqrt(np.mean(np.sum(slopes**2, axis=2), axis=0))
         found = np.sqrt(np.mean(change**2, axis=0)) / np.maximum(steep, 1e-300)
         return np.asarray(np.where(np.isfinite(found), found, np.inf))
@@ -91,6 +124,7 @@ class Laid:
 def laid(family: Family, states: States) -> Laid:
     """Return a family on the rows of a search."""
     values, rates = columns(family, states.atoms)
+    rates = rates if states.groups is None else states.within(values)
     usable = np.all(np.isfinite(values), axis=0) & np.all(np.isfinite(rates), axis=0)
     values, rates = np.where(usable, values, 0.0), np.where(usable, rates, 0.0)
     return Laid(family, states, values, rates, np.std(values, axis=0))
@@ -153,7 +187,8 @@ def sparse_vectors(
         for absent in pivots[:12]:
             rest = _without(basis, int(absent))
             found += [_few_terms(rest, int(p)) for p in pivots[:12] if np.abs(rest[p]).max() > 1e-6]
-    threshold = max(SUPPORT, 30.0 * float(space.residuals.max(initial=0.0)))
+    noisy = space.columns.states.noise is not None
+    threshold = 1e-3 if noisy else max(SUPPORT, 30.0 * float(space.residuals.max(initial=0.0)))
     kept: dict[bytes, np.ndarray] = {}
     for v in found:
         vector = np.where(np.abs(v) > threshold * np.abs(v).max(), v, 0.0)
@@ -200,17 +235,77 @@ def identities_of(table: Laid) -> Float[np.ndarray, "columns identities"]:
 def polished(table: Laid, vector: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the vector with as few of its terms as keep it a law, solved again on those, and its residual.
 
-    Terms that matter least go first: where a few large ones are a law by themselves, the small ones were rounding.
+    Terms that matter least go first: where a few large ones are a law by themselves, the small ones were rounding,
+    or noise.
     """
+    noisy = table.states.noise is not None
     share = np.abs(vector) * table.sizes
     share = share / share.max()
     best, smallest = vector, float(table.residuals(vector[:, None])[0])
-    enough = max(3 * smallest, POLISHED)
-    for threshold in (0.1, 1e-2, 1e-3, 1e-5, 1e-7, 0.0):
+    enough = max(NO_WORSE * smallest, WHITE) if noisy else max(3 * smallest, POLISHED)
+    for threshold in (0.3, 0.1, 0.03, 1e-2, 1e-3, 1e-5, 1e-7, 0.0):
         trial = table.solved(np.flatnonzero(share > threshold), 1e-13, 1)
         if not trial.shape[1]:
             continue
         residual = float(table.residuals(trial)[0])
         if residual <= enough:
-            return trial[:, 0], residual
-    return best, smallest
+            best, smallest = trial[:, 0], residual
+            break
+    return _pruned(table, best, enough) if noisy else (best, smallest)
+
+
+def _pruned(table: Laid, vector: np.ndarray, enough: float) -> tuple[np.ndarray, float]:
+    """Return the vector without the terms that measuring errors do not tell from zero, one by one."""
+    refused: set[int] = set()
+    while True:
+        live = np.flatnonzero(vector)
+        order = [
+            k for k in live[np.argsort(np.abs(vector[live]) * table.sizes[live])] if int(k) not in refused
+        ]
+        if len(live) < 2 or not order:
+            return vector, float(table.residuals(vector[:, None])[0])
+        trial = table.solved(live[live != order[0]], 1e-13, 1)
+        if trial.shape[1] and float(table.residuals(trial)[0]) <= enough:
+            vector = trial[:, 0]
+        else:
+            refused.add(int(order[0]))
+
+
+def small_subsets(table: Laid, most: int = 40) -> Float[np.ndarray, "columns candidates"]:
+    """Return combinations of one to four columns that vary least within trajectories, by trying all of them.
+
+    With noise the sparsest vector of a null space is blurred; all small subsets are a few thousand tiny problems.
+    """
+    live = np.flatnonzero(table.sizes > 0)
+    train = table.states.train
+    a, b = table.rates[np.ix_(train, live)], table.values[np.ix_(train, live)]
+    b = (b - b.mean(axis=0)) / table.sizes[live]
+    gram_a, gram_b = (m.T @ m / len(train) for m in (a / table.sizes[live], b))
+    found = []
+    for size in (1, 2, 3, 4):
+        if comb(len(live), size) > MOST_SUBSETS:
+            break
+        sets = np.asarray(list(combinations(range(len(live)), size)))
+        small_a = gram_a[sets[:, :, None], sets[:, None, :]]
+        small_b = gram_b[sets[:, :, None], sets[:, None, :]] + 1e-10 * np.eye(size)
+        inverse = np.linalg.inv(np.linalg.cholesky(small_b))
+        values, vectors = np.linalg.eigh(inverse @ small_a @ np.swapaxes(inverse, 1, 2))
+        for n in np.argsort(values[:, 0], kind="stable")[:most]:
+            vector = np.zeros(len(table.sizes))
+            vector[live[sets[n]]] = (inverse[n].T @ vectors[n][:, 0]) / table.sizes[live[sets[n]]]
+            found.append(vector)
+    return np.stack(found, axis=1) if found else np.zeros((len(table.sizes), 0))
+
+
+def standard_errors(table: Laid, vector: np.ndarray) -> Float[np.ndarray, " columns"]:
+    """Return the errors of a vector's coefficients from noise, the largest contribution held fixed."""
+    live = np.flatnonzero(vector)
+    errors = np.zeros(len(vector))
+    pivot = live[np.argmax(np.abs(vector[live]) * table.sizes[live])]
+    free = live[live != pivot]
+    if len(free):
+        a = table.rates[np.ix_(table.states.train, free)] / table.sizes[free]
+        rest = table.rates[table.states.train] @ vector
+        covariance = np.linalg.pinv(a.T @ a) * float(np.mean(rest**2))
+        errors[free] = np.sqrt(np.diag(covariance)) / table.sizes[free]
+    return errors

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from scikan.core.expr import Expr
 from scikan.law.ordering import in_order
-from scikan.physics.auxiliaries import differences, positions
+from scikan.physics.auxiliaries import differences
 from scikan.physics.counting import independent_ones
 from scikan.physics.families import (
     Block,
@@ -191,7 +191,7 @@ def with_splines(progress: Progress) -> SplineSearch:
 def _products(search: SplineSearch) -> SplineSearch:
     problem = search.progress.problem
     d = len(problem.names)
-    where = positions(problem.states, problem.velocities)
+    where = problem.positions
     radii = tuple(e for words, group in auxiliary_sets(problem) if words == "distances" for e in group)
     group = (*differences(problem.names, where), *radii)
     if d > 4:
