@@ -57,15 +57,19 @@ def conserved_along(
     if len(sizes) < FEWEST_TRAJECTORIES:
         only = "one trajectory" if len(sizes) == 1 else f"{len(sizes)} trajectories"
         raise SettingError(
-            f"There is only {only}: whatever is constant along it cannot be told from a law." if len(sizes) == 1
+            f"There is only {only}: whatever is constant along it cannot be told from a law."
+            if len(sizes) == 1
             else f"There are only {only}: too few values of a law to know it by.",
             fix="give at least 4 trajectories of different energies; 40 are good.",
         )
     if sizes.min() < FEWEST_STATES:
         raise SettingError(
-            f"The shortest trajectory has {sizes.min()} states.", fix=f"give at least {FEWEST_STATES} of each."
+            f"The shortest trajectory has {sizes.min()} states.",
+            fix=f"give at least {FEWEST_STATES} of each.",
         )
-    order = np.argsort(groups, kind="stable") if time is None else np.lexsort((_times(time, len(rows)), groups))
+    order = (
+        np.argsort(groups, kind="stable") if time is None else np.lexsort((_times(time, len(rows)), groups))
+    )
     clock = np.arange(len(rows), dtype=float) if time is None else _times(time, len(rows))[order]
     rows, groups = rows[order], groups[order]
     velocities, noise = measured(rows, groups, clock)
@@ -78,7 +82,9 @@ def conserved_along(
 def _times(time: Any, n: int) -> Float[np.ndarray, " rows"]:
     clock = np.asarray(time, float)
     if clock.shape != (n,) or not np.all(np.isfinite(clock)):
-        raise ShapeError(f"time has shape {clock.shape} for {n} states.", fix="give one finite time for each row.")
+        raise ShapeError(
+            f"time has shape {clock.shape} for {n} states.", fix="give one finite time for each row."
+        )
     return clock
 
 

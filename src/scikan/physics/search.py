@@ -22,7 +22,7 @@ from scikan.physics.auxiliaries import (
     factors_of,
     positions,
 )
-from scikan.physics.counting import independent_ones
+from scikan.physics.counting import independent_ones, outside
 from scikan.physics.families import (
     Block,
     Elementary,
@@ -63,21 +63,24 @@ class Criterion:
         null: held-out residual of a vector that may be one.
         gap: how much more the first vector that is none must change.
         holds: held-out residual of a law on its own terms.
+        fair: residual below which laws are equally good, and the shorter is taken.
         new: what of a unit gradient must lie outside the known laws' span.
     """
 
     null: float
     gap: float
     holds: float
+    fair: float
     new: float
 
 
-EXACTLY = Criterion(null=1e-9, gap=30.0, holds=POLISHED, new=1e-5)
-WITHIN_NOISE = Criterion(null=2.0, gap=1.0, holds=1.35, new=0.1)
+EXACTLY = Criterion(null=1e-9, gap=30.0, holds=POLISHED, fair=POLISHED, new=1e-5)
+WITHIN_NOISE = Criterion(null=2.0, gap=1.0, holds=1.35, fair=1.1, new=0.1)
 
 FACTORED = "laws times coordinates"
 MOST_COLUMNS = 500
 MOST_NOISY_COLUMNS = 200
+MOST_BLURRED = 15
 MOST_CANDIDATES = 40
 MOST_WORKING_ROWS = 3000
 Rows = Float[np.ndarray, "rows coordinates"]
@@ -232,22 +235,27 @@ def with_exact_laws(
         n = 0
     entry = Entry(words, 0, tuple(float(r) for r in space.residuals[: n + 1]), n)
     progress = replace(progress, entries=(*progress.entries, entry))
-    if not n:
-        return progress
+    noisy = states.noise is not None
     few = np.arange(len(states.atoms.values))[:: max(len(states.atoms.values) // 300, 1)]
-    raw = gradients(family, states.atoms.rows(few), space.vectors[:, :n])
-    room = len(progress.problem.names) - 1 - len(progress.laws)
-    if not independent_ones(progress.slopes[states.every][few], raw, rule.new, most=1):
+    known, rows = progress.slopes[states.every][few], states.atoms.rows(few)
+    if not noisy and not independent_ones(known, gradients(family, rows, space.vectors[:, :n]), most=1):
         return progress
     identities = identities_of(space.columns) if has_identities else np.zeros((len(space.sizes), 0))
     vectors = sparse_vectors(space.first(n), identities)
-    if states.noise is not None:
-        vectors = np.concatenate([small_subsets(space.columns), vectors], axis=1)
+    if noisy:
+        small = small_subsets(space.columns)
+        small = small[:, space.columns.residuals(small) < rule.holds]
+        fresh = [
+            c
+            for c in range(small.shape[1])
+            if outside(known, gradients(family, rows, small[:, [c]])[:, 0]) > rule.new
+        ]
+        vectors = np.concatenate([small[:, fresh], vectors[:, :MOST_BLURRED]], axis=1)
     vectors = _short_ones(space.columns, vectors)
-    slopes = gradients(family, states.atoms.rows(few), vectors)
     trees = expressions(family, states.atoms)
-    for c in independent_ones(progress.slopes[states.every][few], slopes, rule.new, most=room):
-        errors = None if states.noise is None else standard_errors(space.columns, vectors[:, c])
+    room = len(progress.problem.names) - 1 - len(progress.laws)
+    for c in independent_ones(known, gradients(family, rows, vectors), rule.new, most=room):
+        errors = standard_errors(space.columns, vectors[:, c]) if noisy else None
         progress = _with_law(progress, vectors[:, c], trees, words, errors)
     return progress
 
@@ -258,15 +266,18 @@ def _short_ones(table: Laid, vectors: np.ndarray) -> np.ndarray:
     mixed = np.asarray([len(block.powers) > 1 for block in table.family for _ in range(n_columns((block,)))])
     lengths = np.asarray([cost(tree) + 1.0 for tree in trees]) + 0.5 * mixed
     rule = EXACTLY if table.states.noise is None else WITHIN_NOISE
-    found: list[tuple[float, np.ndarray]] = []
+    found: list[tuple[float, float, np.ndarray]] = []
     for c in np.argsort((vectors != 0).T @ lengths, kind="stable")[:MOST_CANDIDATES]:
         vector, residual = polished(table, vectors[:, c])
         if residual < rule.holds:
             live = np.flatnonzero(vector)
             plain = weighted_sum([trees[k] for k in live], vector[live])
-            found.append((float((vector != 0) @ lengths) + cost(plain), vector))
+            found.append((float((vector != 0) @ lengths) + cost(plain), residual, vector))
     found.sort(key=lambda entry: entry[0])
-    return np.stack([v for _, v in found], axis=1) if found else vectors[:, :0]
+    # Among laws within errors the shortest: but one that leaves more than errors explain is an approximation.
+    least = max(1.08 * min((r for _, r, _ in found), default=0.0), rule.fair)
+    kept = [v for _, r, v in found if r <= least]
+    return np.stack(kept, axis=1) if kept else vectors[:, :0]
 
 
 def _with_law(

@@ -283,7 +283,7 @@ def small_subsets(table: Laid, most: int = 40) -> Float[np.ndarray, "columns can
     gram_a, gram_b = (m.T @ m / len(train) for m in (a / table.sizes[live], b))
     found = []
     for size in (1, 2, 3, 4):
-        if comb(len(live), size) > MOST_SUBSETS:
+        if not 0 < comb(len(live), size) <= MOST_SUBSETS:
             break
         sets = np.asarray(list(combinations(range(len(live)), size)))
         small_a = gram_a[sets[:, :, None], sets[:, None, :]]
