@@ -30,6 +30,11 @@ def positions(
     tolerance: float = LINEAR,
 ) -> tuple[int, ...]:
     """Return the coordinates whose velocities are linear in the others, or all if that tells nothing."""
+    if tolerance > LINEAR:
+        # Differences are coarse where motion is fast, as in close encounters.
+        speed = np.linalg.norm(velocities / np.maximum(np.median(np.abs(velocities), axis=0), 1e-300), axis=1)
+        slow = speed <= np.quantile(speed, 0.7)
+        states, velocities = states[slow], velocities[slow]
     design = np.column_stack([states, np.ones(len(states))])
     weights = least_squares(design, velocities)
     rest = np.sqrt(np.mean((velocities - design @ weights) ** 2, axis=0))

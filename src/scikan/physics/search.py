@@ -391,7 +391,7 @@ def _times_curves(progress: Progress) -> Progress:
     if d > 6:
         return progress
     where = problem.positions
-    group = differences(problem.names, where)
+    group = differences(problem.names, where) if len(where) < d else ()
     states = problem.laid(group)
     curves = progress.curves(states, range(d + len(group)))
     base = (*monomials(problem.plain, 2), *products([()], curves))

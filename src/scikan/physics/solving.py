@@ -26,7 +26,8 @@ WHITE = 1.1
 NO_WORSE = 1.06
 """Factor by which a shorter law may vary more: what chance does to a few thousand rows."""
 
-MOST_SUBSETS = 60_000
+MOST_SUBSETS = 30_000
+MOST_ERROR_ROWS = 250
 
 SUPPORT = 1e-8
 """Terms below this part of the largest are rounding."""
@@ -88,6 +89,8 @@ class Laid:
         family, states: what is laid on what.
         values, rates: columns and their changes along the unit field, (rows, columns).
         sizes: standard deviation of each column, (columns,); 0 for one that is not finite.
+        errors: what a measuring error of each coordinate does to each column, (rows x coordinates, columns), where
+            laws are read from trajectories: their root mean square is the error's standard deviation.
     """
 
     family: Family
@@ -95,11 +98,16 @@ class Laid:
     values: Float[np.ndarray, "rows columns"]
     rates: Float[np.ndarray, "rows columns"]
     sizes: Float[np.ndarray, " columns"]
+    errors: Float[np.ndarray, "errors columns"] | None = None
 
     def solved(self, live: np.ndarray, drop: float, most: int) -> Float[np.ndarray, "columns vectors"]:
         """Return the most nearly conserved combinations of some of the columns, on the training rows."""
         train = self.states.train
-        found = null_vectors(self.rates[np.ix_(train, live)], self.values[np.ix_(train, live)], drop)
+        rates = self.rates[np.ix_(train, live)]
+        if self.errors is None:
+            found = null_vectors(rates, self.values[np.ix_(train, live)], drop)
+        else:
+            found = null_vectors(rates, self.errors[:, live], drop, centred=False)
         vectors = np.zeros((len(self.sizes), min(most, found.vectors.shape[1])))
         vectors[live] = found.vectors[:, : vectors.shape[1]]
         return vectors
@@ -112,7 +120,7 @@ class Laid:
         live = np.flatnonzero(np.any(vectors != 0, axis=1))
         states = self.states
         change = self.rates[np.ix_(states.held, live)] @ vectors[live]
-        some = states.held[:: max(len(states.held) // 200, 1)]
+        some = states.held[:: max(len(states.held) // 400, 1)]
         slopes = gradients(self.family, states.atoms.rows(some), vectors) * states.spread
         if states.noise is not None:
             slopes = slopes * (states.noise / states.spread)
@@ -127,7 +135,19 @@ def laid(family: Family, states: States) -> Laid:
     rates = rates if states.groups is None else states.within(values)
     usable = np.all(np.isfinite(values), axis=0) & np.all(np.isfinite(rates), axis=0)
     values, rates = np.where(usable, values, 0.0), np.where(usable, rates, 0.0)
-    return Laid(family, states, values, rates, np.std(values, axis=0))
+    sizes = np.std(values, axis=0)
+    errors = None if states.noise is None else _errors(family, states, sizes > 0)
+    return Laid(family, states, values, rates, sizes, errors)
+
+
+def _errors(family: Family, states: States, usable: np.ndarray) -> Float[np.ndarray, "errors columns"]:
+    some = states.train[:: max(len(states.train) // MOST_ERROR_ROWS, 1)]
+    n = len(usable)
+    slopes = gradients(family, states.atoms.rows(some), np.eye(n)[:, usable]) * states.noise
+    d = slopes.shape[2]
+    errors = np.zeros((len(some) * d, n))
+    errors[:, usable] = np.sqrt(d) * np.swapaxes(slopes, 1, 2).reshape(len(some) * d, -1)
+    return errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,16 +298,17 @@ def small_subsets(table: Laid, most: int = 40) -> Float[np.ndarray, "columns can
     """
     live = np.flatnonzero(table.sizes > 0)
     train = table.states.train
-    a, b = table.rates[np.ix_(train, live)], table.values[np.ix_(train, live)]
-    b = (b - b.mean(axis=0)) / table.sizes[live]
-    gram_a, gram_b = (m.T @ m / len(train) for m in (a / table.sizes[live], b))
+    assert table.errors is not None
+    a, b = table.rates[np.ix_(train, live)] / table.sizes[live], table.errors[:, live] / table.sizes[live]
+    gram_a, gram_b = a.T @ a / len(a), b.T @ b / len(b)
     found = []
     for size in (1, 2, 3, 4):
         if not 0 < comb(len(live), size) <= MOST_SUBSETS:
             break
         sets = np.asarray(list(combinations(range(len(live)), size)))
         small_a = gram_a[sets[:, :, None], sets[:, None, :]]
-        small_b = gram_b[sets[:, :, None], sets[:, None, :]] + 1e-10 * np.eye(size)
+        small_b = gram_b[sets[:, :, None], sets[:, None, :]]
+        small_b = small_b + 1e-9 * np.trace(small_b, axis1=1, axis2=2)[:, None, None] * np.eye(size)
         inverse = np.linalg.inv(np.linalg.cholesky(small_b))
         values, vectors = np.linalg.eigh(inverse @ small_a @ np.swapaxes(inverse, 1, 2))
         for n in np.argsort(values[:, 0], kind="stable")[:most]:
