@@ -82,7 +82,7 @@ def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
 
     Monomials are columns of their own: u and u^2 of coordinates and differences, u^2 of distances are not offered.
     """
-    entries: list[Expr] = [call("sin", U), call("cos", U), power(1 + U**2, Number(Fraction(1, 2)))]
+    entries: list[Expr] = [call("sin", U), call("cos", U)]
     if np.abs(u).max() < 30:
         entries += [call("exp", U), call("exp", -U)]
     if u.min() > 0:
@@ -90,7 +90,7 @@ def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
     if u.min() > 0 and not is_coordinate:
         entries += [U, U**3, U**-3, call("exp", -U) / U]
     if is_coordinate:
-        entries += [U**3, U**4]
+        entries += [U**3, U**4, power(1 + U**2, Number(Fraction(1, 2)))]
     return Elementary(tuple(entries))
 
 

@@ -81,6 +81,9 @@ FACTORED = "laws times coordinates"
 MOST_COLUMNS = 500
 MOST_NOISY_COLUMNS = 200
 MOST_BLURRED = 15
+NOISY_DROP = 1e-7
+"""Directions that measuring errors reach less than this cannot be told from others."""
+
 MOST_CANDIDATES = 40
 MOST_WORKING_ROWS = 3000
 Rows = Float[np.ndarray, "rows coordinates"]
@@ -229,7 +232,7 @@ def with_exact_laws(
         return progress
     rule = progress.problem.criterion
     states = states.fewer(6 * columns)
-    space = null_space(family, states, drop, most=80)
+    space = null_space(family, states, drop if states.noise is None else NOISY_DROP, most=80)
     n = int(np.sum(space.residuals < rule.null))
     if n and n < len(space.residuals) and space.residuals[n] < rule.gap * space.residuals[n - 1]:
         n = 0
