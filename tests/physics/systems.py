@@ -29,7 +29,9 @@ def apart(low: Any, high: Any, d: int, bodies: int) -> Callable[[np.random.Gener
         z = rng.uniform(np.broadcast_to(low, d), np.broadcast_to(high, d), (20 * n, d))
         q = z[:, : 2 * bodies].reshape(-1, bodies, 2)
         pairs = [(i, j) for i in range(bodies) for j in range(i)]
-        gaps = [np.linalg.norm(q[:, i] - q[:, j], axis=1) for i, j in pairs] or [np.linalg.norm(q[:, 0], axis=1)]
+        gaps = [np.linalg.norm(q[:, i] - q[:, j], axis=1) for i, j in pairs] or [
+            np.linalg.norm(q[:, 0], axis=1)
+        ]
         return z[np.min(gaps, axis=0) > 0.5][:n]
 
     return sample
@@ -104,7 +106,10 @@ TABLE = {
 
 OTHERS = {
     "Euler top": System(
-        lambda z: jnp.stack([-z[1] * z[2], z[0] * z[2], -z[0] * z[1] / 3]), ("w1", "w2", "w3"), box(-1, 1, 3), 2
+        lambda z: jnp.stack([-z[1] * z[2], z[0] * z[2], -z[0] * z[1] / 3]),
+        ("w1", "w2", "w3"),
+        box(-1, 1, 3),
+        2,
     ),
     "Toda lattice": System(toda, ("q1", "q2", "q3", "p1", "p2", "p3"), box(-1, 1, 6), 3),
     "epidemic SIR": System(
@@ -199,7 +204,13 @@ def trajectories(
     rows, labels = [], []
     for n, start in enumerate(starts):
         orbit = solve_ivp(
-            lambda t, z: field(z[None])[0], (0, duration), start, t_eval=times, rtol=1e-9, atol=1e-10, max_step=0.5
+            lambda t, z: field(z[None])[0],
+            (0, duration),
+            start,
+            t_eval=times,
+            rtol=1e-9,
+            atol=1e-10,
+            max_step=0.5,
         )
         if orbit.status == 0 and np.abs(orbit.y).max() < 50 and len(rows) < count:
             rows.append(orbit.y.T)

@@ -79,7 +79,9 @@ def test_the_record_prints_its_laws_and_its_class():
     assert "1 conserved quantity" in text and "q**2 + p**2" in text and "polynomials of degree 2" in text
 
 
-@pytest.mark.parametrize("name, noise", [("oscillator", 1e-2), ("Lotka-Volterra", 1e-2), ("isotropic oscillator", 1e-3)])
+@pytest.mark.parametrize(
+    "name, noise", [("oscillator", 1e-2), ("Lotka-Volterra", 1e-2), ("isotropic oscillator", 1e-3)]
+)
 def test_laws_are_read_off_noisy_trajectories(name, noise):
     states, labels, times = trajectories(TABLE[name], 0, noise)
     found = kn.conserved_along(states, labels, time=times, names=TABLE[name].names)

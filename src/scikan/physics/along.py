@@ -13,7 +13,8 @@ from jaxtyping import Float
 
 from scikan.core.errors import SettingError, ShapeError
 from scikan.physics.conserved import ConservedQuantities, checked_states, described_law
-from scikan.physics.search import Problem, Progress, exact_search
+from scikan.physics.problem import Problem, Progress
+from scikan.physics.search import exact_search
 
 
 FEWEST_STATES = 8

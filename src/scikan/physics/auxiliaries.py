@@ -77,12 +77,14 @@ def _length(parts: Sequence[Expr]) -> Expr:
     return power(add([power(part, Number(2)) for part in parts]), Number(Fraction(1, 2)))
 
 
-def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
+def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool = False) -> Elementary:
     """Return the elementary functions of one atom that are defined on its samples, few enough to be told apart.
 
     Monomials are columns of their own: u and u^2 of coordinates and differences, u^2 of distances are not offered.
     """
     entries: list[Expr] = [call("sin", U), call("cos", U)]
+    if is_angle:
+        return Elementary((*entries, call("sin", 2 * U), call("cos", 2 * U)))
     if np.abs(u).max() < 30:
         entries += [call("exp", U), call("exp", -U)]
     if u.min() > 0:
@@ -94,10 +96,10 @@ def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
     return Elementary(tuple(entries))
 
 
-def factors_of(u: Float[np.ndarray, " rows"], is_coordinate: bool) -> Elementary:
+def factors_of(u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool = False) -> Elementary:
     """Return the elementary functions of one atom that are offered as factors of monomials."""
     plain = (U, U**3, U**4, power(1 + U**2, Number(Fraction(1, 2))))
-    entries = [e for e in curves_of(u, is_coordinate).entries if e not in plain]
+    entries = [e for e in curves_of(u, is_coordinate, is_angle).entries if e not in plain]
     sine = np.sin(u)
     if is_coordinate and np.abs(u).max() < 7 and (sine.min() > 0 or sine.max() < 0):
         entries += [1 / call("sin", U) ** 2, call("cos", U) / call("sin", U) ** 2]

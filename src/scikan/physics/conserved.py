@@ -25,7 +25,8 @@ from scikan.core.names import check_names, nearest, numbered_names
 from scikan.physics.counting import independent_ones
 from scikan.physics.families import gradients
 from scikan.physics.orbits import BatchField, batched, long_orbits
-from scikan.physics.search import Entry, FoundLaw, Problem, exact_search
+from scikan.physics.problem import Entry, FoundLaw, Problem
+from scikan.physics.search import exact_search
 from scikan.physics.splines import SplineLaw, SplineSearch, refined, with_splines
 from scikan.physics.writing import gradient_of, values_of
 
@@ -152,7 +153,7 @@ def conserved_quantities(
         states = states[chosen]
         velocities = call(states)
     else:
-        velocities = check_matrix(field, [f"velocity of {n}" for n in names])
+        velocities = check_matrix(field)
         if velocities.shape != states.shape:
             raise ShapeError(
                 f"{velocities.shape} velocities for {states.shape} samples.",

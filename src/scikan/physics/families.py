@@ -8,7 +8,7 @@ with their gradients and with their rates $f \cdot \nabla u$ along the field. A 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -65,6 +65,7 @@ def lay_atoms(
     return Atoms(tuple(exprs), values, gradients, rates)
 
 
+@runtime_checkable
 class Curve(Protocol):
     """Functions of one atom: columns and slopes, (rows, functions)."""
 

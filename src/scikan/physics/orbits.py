@@ -35,7 +35,7 @@ def batched(field: Field, example: Float[np.ndarray, " coordinates"]) -> BatchFi
         return jnp.stack([jnp.asarray(v) for v in value]) if isinstance(value, list | tuple) else value
 
     try:
-        shape = jax.eval_shape(vector, jax.ShapeDtypeStruct(example.shape, example.dtype)).shape
+        shape = jax.eval_shape(vector, jnp.asarray(example)).shape
         compiled = jax.jit(jax.vmap(vector))
         call: BatchField = lambda rows: np.asarray(compiled(rows), float)
     except (
@@ -91,11 +91,8 @@ def long_orbits(
                 solver.step()
                 if not np.all(np.abs(solver.y - middle) < far):
                     break
-                inner = (
-                    np.flatnonzero((times > solver.t_old) & (times <= solver.t))
-                    if solver.t_old is not None
-                    else []
-                )
+                since = 0.0 if solver.t_old is None else solver.t_old
+                inner = np.flatnonzero((times > since) & (times <= solver.t))
                 if len(inner):
                     orbits[n, inner] = solver.dense_output()(times[inner]).T
                     reached = int(inner[-1])

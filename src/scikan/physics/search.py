@@ -5,37 +5,38 @@ that are independent of what is known. Families with elementary functions come b
 (a KAN of one layer) then tell whether a law is left that no formula of the families says.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
 
-from scikan.core.expr import Expr, Symbol
+from scikan.core.expr import Expr
 from scikan.law.ordering import in_order
 from scikan.physics.auxiliaries import (
-    LINEAR,
-    MEASURED,
-    curves_of,
     differences,
     distances,
     factors_of,
-    positions,
 )
 from scikan.physics.counting import independent_ones, outside
 from scikan.physics.families import (
     Block,
-    Elementary,
     Family,
     expressions,
     gradients,
-    lay_atoms,
     monomials,
     n_columns,
     products,
 )
+from scikan.physics.problem import (
+    EXACTLY,
+    WITHIN_NOISE,
+    Entry,
+    FoundLaw,
+    Problem,
+    Progress,
+    start,
+    unit_residual,
+)
 from scikan.physics.solving import (
-    POLISHED,
     Laid,
     States,
     identities_of,
@@ -50,32 +51,9 @@ from scikan.physics.writing import (
     elementary_parts,
     gradient_of,
     natural_form,
-    values_of,
     weighted_sum,
 )
 
-
-@dataclass(frozen=True)
-class Criterion:
-    """When a vector is a law.
-
-    Args:
-        null: held-out residual of a vector that may be one.
-        gap: how much more the first vector that is none must change.
-        holds: held-out residual of a law on its own terms.
-        fair: residual below which laws are equally good, and the shorter is taken.
-        new: what of a unit gradient must lie outside the known laws' span.
-    """
-
-    null: float
-    gap: float
-    holds: float
-    fair: float
-    new: float
-
-
-EXACTLY = Criterion(null=1e-9, gap=30.0, holds=POLISHED, fair=POLISHED, new=1e-5)
-WITHIN_NOISE = Criterion(null=2.0, gap=1.0, holds=1.35, fair=1.1, new=0.1)
 
 FACTORED = "laws times coordinates"
 MOST_COLUMNS = 500
@@ -85,136 +63,6 @@ NOISY_DROP = 1e-7
 """Directions that measuring errors reach less than this cannot be told from others."""
 
 MOST_CANDIDATES = 40
-MOST_WORKING_ROWS = 3000
-Rows = Float[np.ndarray, "rows coordinates"]
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """A field on samples.
-
-    Args:
-        names: the coordinates.
-        states: (rows, coordinates).
-        velocities: the field there.
-        angles: coordinates that are angles: functions of them must be periodic.
-        groups: the trajectory of each row, 0, 1, ..., where laws are read from trajectories and not from the field.
-        noise: standard deviation of the measuring error of each coordinate, then.
-    """
-
-    names: tuple[str, ...]
-    states: Rows
-    velocities: Rows
-    angles: tuple[int, ...] = ()
-    groups: np.ndarray | None = None
-    noise: Float[np.ndarray, " coordinates"] | None = None
-
-    @property
-    def criterion(self) -> "Criterion":
-        """What counts as exact: rounding, or what measuring errors explain."""
-        return EXACTLY if self.noise is None else WITHIN_NOISE
-
-    @property
-    def unit_field(self) -> Rows:
-        """The field in coordinates of unit spread, made a unit vector, back in the coordinates' units."""
-        speed = np.linalg.norm(self.velocities / self.spread, axis=1, keepdims=True)
-        return np.divide(self.velocities, speed, out=np.zeros_like(self.velocities), where=speed > 0)
-
-    @property
-    def spread(self) -> Float[np.ndarray, " coordinates"]:
-        """Standard deviation of each coordinate; 1 for one that is constant."""
-        spread = self.states.std(axis=0)
-        return np.where(spread > 1e-12 * np.abs(self.states).max(axis=0), spread, 1.0)
-
-    def laid(self, auxiliaries: Sequence[Expr] = ()) -> States:
-        """Return the rows with atoms: the coordinates, then auxiliary inputs."""
-        exprs = [*(Symbol(name) for name in self.names), *auxiliaries]
-        atoms = lay_atoms(exprs, self.names, self.states, self.unit_field)
-        every = np.arange(len(self.states))
-        if self.groups is None or self.noise is None:
-            return States(atoms, self.spread, every)
-        # Near a singular state errors are blown up without bound: such rows would outweigh all others.
-        gaps = atoms.values[:, len(self.names) :]
-        positive = gaps[:, (gaps > 0).all(axis=0)] if gaps.size else gaps
-        near = positive.min(axis=1) if positive.shape[1] else np.ones(len(every))
-        keep = np.flatnonzero(near >= 0.35 * np.median(near))
-        return States(atoms.rows(keep), self.spread, every[keep], self.groups[keep], self.noise)
-
-    @property
-    def positions(self) -> tuple[int, ...]:
-        """The coordinates whose velocities are linear in others; measured velocities are so within errors."""
-        return positions(self.states, self.velocities, LINEAR if self.noise is None else MEASURED)
-
-    @property
-    def plain(self) -> tuple[int, ...]:
-        """The coordinates that are no angles."""
-        return tuple(i for i in range(len(self.names)) if i not in self.angles)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of evidence: a family, its grid (0: none), the smallest residuals, and how many laws it holds."""
-
-    family: str
-    grid: int
-    residuals: tuple[float, ...]
-    laws: int
-
-
-@dataclass(frozen=True, eq=False)
-class FoundLaw:
-    """A law as a formula: where it came from, and its residual."""
-
-    expression: Expr
-    family: str
-    residual: float
-
-
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """What is known: the laws, their gradients, (rows, laws, coordinates), and the evidence."""
-
-    problem: Problem
-    laws: tuple[FoundLaw, ...]
-    slopes: Float[np.ndarray, "rows laws coordinates"]
-    entries: tuple[Entry, ...] = ()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether as many laws are known as can be: one less than coordinates."""
-        return len(self.laws) >= len(self.problem.names) - 1
-
-    def curves(self, states: States, chosen: Sequence[int]) -> list[tuple[int, Elementary]]:
-        """Return elementary functions of each chosen atom; any function of a law is one, so laws get none."""
-        d = len(self.problem.names)
-        known = {law.expression for law in self.laws}
-        return [
-            (a, curves_of(states.atoms.values[:, a], a < d))
-            for a in chosen
-            if states.atoms.exprs[a] not in known
-        ]
-
-
-def start(problem: Problem) -> Progress:
-    """Return a search that knows nothing."""
-    n, d = problem.states.shape
-    return Progress(problem, (), np.zeros((n, 0, d)))
-
-
-def unit_residual(expr: Expr, problem: Problem) -> float:
-    """Return rms(f . grad H / |f| |grad H|) over all samples where neither vanishes; the share of a law's standard
-    deviation that lies within trajectories, where laws are read from these.
-    """
-    if problem.groups is not None:
-        values = values_of(expr, problem.names, problem.states)[:, None]
-        states = problem.laid()
-        return float(np.std(states.within(values[states.every])) / np.std(values))
-    slope = gradient_of(expr, problem.names, problem.states) * problem.spread
-    field = problem.unit_field / problem.spread
-    size = np.linalg.norm(slope, axis=1)
-    usable = size > 1e-6 * np.median(size)
-    change = np.einsum("ni,ni->n", slope, field)[usable] / size[usable]
-    return float(np.sqrt(np.mean(change**2))) if usable.any() else 1.0
 
 
 def with_exact_laws(
@@ -365,6 +213,7 @@ def auxiliary_sets(problem: Problem) -> list[tuple[str, tuple[Expr, ...]]]:
     where = problem.positions
     others = tuple(i for i in range(len(problem.names)) if i not in where)
     sets = [("differences", differences(problem.names, where))]
+    where, others = (tuple(i for i in part if i not in problem.angles) for part in (where, others))
     sets += [("distances", group) for group in distances(problem.names, where)]
     sets += [("lengths", group) for group in distances(problem.names, others)]
     return [(words, group) for words, group in sets if group]
@@ -402,7 +251,8 @@ def _times_curves(progress: Progress) -> Progress:
         if progress.is_complete:
             break
         powers = [b.powers for b in monomials([i for i in problem.plain if i != atom], 2)]
-        factors = factors_of(states.atoms.values[:, atom], atom < d)
+        is_angle = problem.is_angle(states.atoms.exprs[atom])
+        factors = factors_of(states.atoms.values[:, atom], atom < d, is_angle)
         family = (*base, *products(powers, [(atom, factors)]))
         words = f"monomials times elementary functions of {states.atoms.exprs[atom]}"
         before = len(progress.laws)

@@ -71,7 +71,7 @@ class States:
         count = np.bincount(self.groups).astype(float)
         sums = np.zeros((len(count), values.shape[1]))
         np.add.at(sums, self.groups, values)
-        return values - (sums / np.maximum(count, 1.0)[:, None])[self.groups]
+        return np.asarray(values - (sums / np.maximum(count, 1.0)[:, None])[self.groups])
 
     def fewer(self, rows: int) -> "States":
         """Return no more than so many of the rows, but at least 600: few columns need few rows."""

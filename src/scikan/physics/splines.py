@@ -28,7 +28,8 @@ from scikan.physics.families import (
     products,
 )
 from scikan.physics.naming import named_law, parts_of
-from scikan.physics.search import Entry, FoundLaw, Progress, auxiliary_sets, unit_residual
+from scikan.physics.problem import Entry, FoundLaw, Progress, unit_residual
+from scikan.physics.search import auxiliary_sets
 from scikan.physics.solving import NullSpace, States, null_space
 from scikan.physics.writing import gradient_of, weighted_sum
 from scikan.train.linear import Refinement, knots_of
@@ -173,6 +174,9 @@ def with_splines(progress: Progress) -> SplineSearch:
     problem = progress.problem
     d = len(problem.names)
     search = SplineSearch(progress)
+    if problem.angles:
+        # Splines know no period: with angles, functions of them are the elementary ones.
+        return search
     states = problem.laid()
     grids = GRIDS if d <= 8 else (5, 10, 20)
     search = _stage(search, additive(range(d)), states, "sums of splines, a KAN [d, 1]", grids)
