@@ -16,6 +16,10 @@ from scikan.physics.writing import gradient_of, values_of
 Rows = Float[np.ndarray, "rows coordinates"]
 
 
+NEAREST, FASTEST = 0.35, 3.0
+"""Measured rows count down to this share of the median distance, and up to this multiple of the median speed."""
+
+
 @dataclass(frozen=True)
 class Criterion:
     """When a vector is a law.
@@ -85,9 +89,11 @@ class Problem:
             return States(atoms, self.spread, every)
         # Near a singular state errors are blown up without bound: such rows would outweigh all others.
         gaps = atoms.values[:, len(self.names) :]
-        positive = gaps[:, (gaps > 0).all(axis=0)] if gaps.size else gaps
+        positive = gaps[:, (gaps > 0).all(axis=0)]
         near = positive.min(axis=1) if positive.shape[1] else np.ones(len(every))
-        keep = np.flatnonzero(near >= 0.35 * np.median(near))
+        speed = np.linalg.norm(self.velocities / self.spread, axis=1)
+        calm = (near >= NEAREST * np.median(near)) & (speed <= FASTEST * np.median(speed))
+        keep = np.flatnonzero(calm)
         return States(atoms.rows(keep), self.spread, every[keep], self.groups[keep], self.noise)
 
     @property
@@ -163,7 +169,8 @@ def unit_residual(expr: Expr, problem: Problem) -> float:
     if problem.groups is not None:
         values = values_of(expr, problem.names, problem.states)[:, None]
         states = problem.laid()
-        return float(np.std(states.within(values[states.every])) / np.std(values))
+        calm = values[states.every]
+        return float(np.std(states.within(calm)) / np.std(calm))
     slope = gradient_of(expr, problem.names, problem.states) * problem.spread
     field = problem.unit_field / problem.spread
     size = np.linalg.norm(slope, axis=1)

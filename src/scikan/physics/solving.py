@@ -27,7 +27,7 @@ NO_WORSE = 1.06
 """Factor by which a shorter law may vary more: what chance does to a few thousand rows."""
 
 MOST_SUBSETS = 30_000
-MOST_ERROR_ROWS = 250
+MOST_ERROR_ROWS = 4000
 
 SUPPORT = 1e-8
 """Terms below this part of the largest are rounding."""
@@ -120,7 +120,7 @@ class Laid:
         live = np.flatnonzero(np.any(vectors != 0, axis=1))
         states = self.states
         change = self.rates[np.ix_(states.held, live)] @ vectors[live]
-        some = states.held[:: max(len(states.held) // 400, 1)]
+        some = states.held[:: max(len(states.held) // (400 if states.noise is None else MOST_ERROR_ROWS), 1)]
         slopes = gradients(self.family, states.atoms.rows(some), vectors) * states.spread
         if states.noise is not None:
             slopes = slopes * (states.noise / states.spread)
