@@ -16,8 +16,9 @@ from scikan.physics.writing import gradient_of, values_of
 Rows = Float[np.ndarray, "rows coordinates"]
 
 
-NEAREST, FASTEST = 0.35, 3.0
-"""Measured rows count down to this share of the median distance, and up to this multiple of the median speed."""
+NEAREST, FASTEST, FARTHEST = 0.35, 3.0, 6.0
+"""Measured rows count down to this share of the median distance, up to this multiple of the median speed, and of the
+median distance of a coordinate from its middle: what one or two far trajectories do is no evidence of a law."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ class Problem:
         positive = gaps[:, (gaps > 0).all(axis=0)]
         near = positive.min(axis=1) if positive.shape[1] else np.ones(len(every))
         speed = np.linalg.norm(self.velocities / self.spread, axis=1)
-        calm = (near >= NEAREST * np.median(near)) & (speed <= FASTEST * np.median(speed))
+        away = np.abs(self.states - np.median(self.states, axis=0))
+        far = np.max(away / np.maximum(np.median(away, axis=0), 1e-300), axis=1)
+        calm = (near >= NEAREST * np.median(near)) & (speed <= FASTEST * np.median(speed)) & (far <= FARTHEST)
         keep = np.flatnonzero(calm)
         return States(atoms.rows(keep), self.spread, every[keep], self.groups[keep], self.noise)
 

@@ -27,7 +27,7 @@ NO_WORSE = 1.06
 """Factor by which a shorter law may vary more: what chance does to a few thousand rows."""
 
 MOST_SUBSETS = 30_000
-MOST_ERROR_ROWS = 4000
+MOST_ERROR_ROWS = 800
 
 SUPPORT = 1e-8
 """Terms below this part of the largest are rounding."""
@@ -112,6 +112,12 @@ class Laid:
         vectors[live] = found.vectors[:, : vectors.shape[1]]
         return vectors
 
+    def explained(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
+        """Return how far vectors vary within training trajectories, in units of what measuring errors explain."""
+        assert self.errors is not None
+        varied = np.mean((self.rates[self.states.train] @ vectors) ** 2, axis=0)
+        return np.asarray(np.sqrt(varied / np.mean((self.errors @ vectors) ** 2, axis=0)))
+
     def residuals(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
         """Return the relative change along the field on held-out rows, one per vector.
 
@@ -178,7 +184,8 @@ def null_space(family: Family, states: States, drop: float = 1e-9, most: int = M
     """Return the most nearly conserved combinations of a family, smallest held-out residual first."""
     table = laid(family, states)
     vectors = table.solved(np.flatnonzero(table.sizes > 0), drop, most)
-    residuals = table.residuals(vectors)
+    # With noise a vector of many terms is a law blurred by overfitting: held-out rows judge what it is pruned to.
+    residuals = table.residuals(vectors) if table.errors is None else table.explained(vectors)
     order = np.argsort(residuals, kind="stable")
     return NullSpace(table, vectors[:, order], residuals[order])
 
@@ -261,16 +268,17 @@ def polished(table: Laid, vector: np.ndarray) -> tuple[np.ndarray, float]:
     noisy = table.states.noise is not None
     share = np.abs(vector) * table.sizes
     share = share / share.max()
-    best, smallest = vector, float(table.residuals(vector[:, None])[0])
-    enough = max(NO_WORSE * smallest, WHITE) if noisy else max(3 * smallest, POLISHED)
+    trials = [vector]
     for threshold in (0.3, 0.1, 0.03, 1e-2, 1e-3, 1e-5, 1e-7, 0.0):
-        trial = table.solved(np.flatnonzero(share > threshold), 1e-13, 1)
-        if not trial.shape[1]:
-            continue
-        residual = float(table.residuals(trial)[0])
-        if residual <= enough:
-            best, smallest = trial[:, 0], residual
-            break
+        trials += list(table.solved(np.flatnonzero(share > threshold), 1e-13, 1).T)
+    residuals = table.residuals(np.stack(trials, axis=1))
+    if noisy:
+        enough = max(NO_WORSE * float(residuals.min()), WHITE)
+    else:
+        enough = max(3 * float(residuals[0]), POLISHED)
+    good = np.flatnonzero(residuals[1:] <= enough) + 1
+    chosen = int(good[0]) if len(good) else 0
+    best, smallest = trials[chosen], float(residuals[chosen])
     return _pruned(table, best, enough) if noisy else (best, smallest)
 
 
@@ -296,10 +304,11 @@ def small_subsets(table: Laid, most: int = 40) -> Float[np.ndarray, "columns can
 
     With noise the sparsest vector of a null space is blurred; all small subsets are a few thousand tiny problems.
     """
-    live = np.flatnonzero(table.sizes > 0)
-    train = table.states.train
     assert table.errors is not None
-    a, b = table.rates[np.ix_(train, live)] / table.sizes[live], table.errors[:, live] / table.sizes[live]
+    train = table.states.train
+    reach = np.sqrt(np.mean(table.errors**2, axis=0))
+    live = np.flatnonzero((table.sizes > 0) & (reach > 1e-12 * reach.max()))
+    a, b = table.rates[np.ix_(train, live)] / reach[live], table.errors[:, live] / reach[live]
     gram_a, gram_b = a.T @ a / len(a), b.T @ b / len(b)
     found = []
     for size in (1, 2, 3, 4):
@@ -307,13 +316,12 @@ def small_subsets(table: Laid, most: int = 40) -> Float[np.ndarray, "columns can
             break
         sets = np.asarray(list(combinations(range(len(live)), size)))
         small_a = gram_a[sets[:, :, None], sets[:, None, :]]
-        small_b = gram_b[sets[:, :, None], sets[:, None, :]]
-        small_b = small_b + 1e-9 * np.trace(small_b, axis1=1, axis2=2)[:, None, None] * np.eye(size)
+        small_b = gram_b[sets[:, :, None], sets[:, None, :]] + 1e-9 * np.eye(size)
         inverse = np.linalg.inv(np.linalg.cholesky(small_b))
         values, vectors = np.linalg.eigh(inverse @ small_a @ np.swapaxes(inverse, 1, 2))
         for n in np.argsort(values[:, 0], kind="stable")[:most]:
             vector = np.zeros(len(table.sizes))
-            vector[live[sets[n]]] = (inverse[n].T @ vectors[n][:, 0]) / table.sizes[live[sets[n]]]
+            vector[live[sets[n]]] = (inverse[n].T @ vectors[n][:, 0]) / reach[live[sets[n]]]
             found.append(vector)
     return np.stack(found, axis=1) if found else np.zeros((len(table.sizes), 0))
 
