@@ -40,7 +40,7 @@ class Criterion:
     new: float
 
 
-EXACTLY = Criterion(null=1e-9, gap=30.0, holds=POLISHED, fair=POLISHED, new=1e-5)
+EXACTLY = Criterion(null=1e-8, gap=30.0, holds=POLISHED, fair=POLISHED, new=1e-5)
 WITHIN_NOISE = Criterion(null=2.0, gap=1.0, holds=1.35, fair=1.1, new=0.1)
 
 

@@ -29,6 +29,7 @@ from scikan.physics.families import (
 from scikan.physics.problem import (
     EXACTLY,
     WITHIN_NOISE,
+    Criterion,
     Entry,
     FoundLaw,
     Problem,
@@ -38,6 +39,7 @@ from scikan.physics.problem import (
 )
 from scikan.physics.solving import (
     Laid,
+    NullSpace,
     States,
     identities_of,
     null_space,
@@ -59,6 +61,7 @@ FACTORED = "laws times coordinates"
 MOST_COLUMNS = 500
 MOST_NOISY_COLUMNS = 200
 MOST_BLURRED = 15
+DOUBTFUL, COARSE_DROP = 1e-5, 1e-7
 NOISY_DROP = 1e-7
 """Directions that measuring errors reach less than this cannot be told from others."""
 
@@ -81,9 +84,11 @@ def with_exact_laws(
     rule = progress.problem.criterion
     states = states.fewer(6 * columns)
     space = null_space(family, states, drop if states.noise is None else NOISY_DROP, most=80)
-    n = int(np.sum(space.residuals < rule.null))
-    if n and n < len(space.residuals) and space.residuals[n] < rule.gap * space.residuals[n - 1]:
-        n = 0
+    n = _null_count(space, rule)
+    if not n and states.noise is None and space.residuals[0] < DOUBTFUL:
+        # Columns that nearly depend on each other blur a law by rounding: without their differences it stands out.
+        space = null_space(family, states, COARSE_DROP, most=80)
+        n = _null_count(space, rule)
     entry = Entry(words, 0, tuple(float(r) for r in space.residuals[: n + 1]), n)
     progress = replace(progress, entries=(*progress.entries, entry))
     noisy = states.noise is not None
@@ -109,6 +114,14 @@ def with_exact_laws(
         errors = standard_errors(space.columns, vectors[:, c]) if noisy else None
         progress = _with_law(progress, vectors[:, c], trees, words, errors)
     return progress
+
+
+def _null_count(space: NullSpace, rule: Criterion) -> int:
+    """Return how many vectors may be laws; none if the next one is hardly worse."""
+    n = int(np.sum(space.residuals < rule.null))
+    if n and n < len(space.residuals) and space.residuals[n] < rule.gap * space.residuals[n - 1]:
+        return 0
+    return n
 
 
 def _short_ones(table: Laid, vectors: np.ndarray) -> np.ndarray:
@@ -187,7 +200,7 @@ def _elementary(progress: Progress) -> Progress:
     states = problem.laid()
     d = len(problem.names)
     family = (*monomials(problem.plain, 2), *products([()], progress.curves(states, range(d))))
-    progress = with_exact_laws(progress, family, states, "sums of elementary functions", drop=1e-12)
+    progress = with_exact_laws(progress, family, states, "sums of elementary functions", drop=1e-10)
     return _closed(progress)
 
 
@@ -230,7 +243,7 @@ def _auxiliary(progress: Progress) -> Progress:
         family = (*monomials(problem.plain, 2), *products([()], progress.curves(states, chosen)))
         before = len(progress.laws)
         name = f"sums of elementary functions of coordinates and {words}"
-        progress = with_exact_laws(progress, family, states, name, drop=1e-12)
+        progress = with_exact_laws(progress, family, states, name, drop=1e-10)
         if len(progress.laws) > before:
             progress = _closed(progress)
     return progress
@@ -256,7 +269,7 @@ def _times_curves(progress: Progress) -> Progress:
         family = (*base, *products(powers, [(atom, factors)]))
         words = f"monomials times elementary functions of {states.atoms.exprs[atom]}"
         before = len(progress.laws)
-        progress = with_exact_laws(progress, family, states, words, drop=1e-12)
+        progress = with_exact_laws(progress, family, states, words, drop=1e-10)
         if len(progress.laws) > before:
             progress = _closed(progress)
     return progress
