@@ -20,6 +20,9 @@ from scikan.train.linear import least_squares
 LINEAR = 1e-9
 """Relative residual below which a velocity is linear in the coordinates."""
 
+POLE = 0.02
+"""Smallest sample, as a share of the median, up to which inverse powers are offered."""
+
 MEASURED = 0.1
 """The same for velocities from differences of measured states."""
 
@@ -88,9 +91,12 @@ def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool
     if np.abs(u).max() < 30:
         entries += [call("exp", U), call("exp", -U)]
     if u.min() > 0:
-        entries += [call("log", U), 1 / U, U**-2]
+        entries += [call("log", U)]
     if u.min() > 0 and not is_coordinate:
-        entries += [U, U**3, U**-3, call("exp", -U) / U]
+        entries += [U, U**3]
+    if u.min() > POLE * np.median(u):
+        # A sample beside a pole is so large that its rounding is larger than all else.
+        entries += [1 / U, U**-2] if is_coordinate else [1 / U, U**-2, U**-3, call("exp", -U) / U]
     if is_coordinate:
         entries += [U**3, U**4, power(1 + U**2, Number(Fraction(1, 2)))]
     return Elementary(tuple(entries))
