@@ -95,7 +95,10 @@ class Problem:
         speed = np.linalg.norm(self.velocities / self.spread, axis=1)
         away = np.abs(self.states - np.median(self.states, axis=0))
         far = np.max(away / np.maximum(np.median(away, axis=0), 1e-300), axis=1)
-        calm = (near >= NEAREST * np.median(near)) & (speed <= FASTEST * np.median(speed)) & (far <= FARTHEST)
+        # Where motion dies down most rows are slow, and the fast ones are the evidence: most rows always count.
+        fast = max(FASTEST * np.median(speed), np.quantile(speed, 0.85))
+        outer = max(FARTHEST, np.quantile(far, 0.85))
+        calm = (near >= NEAREST * np.median(near)) & (speed <= fast) & (far <= outer)
         keep = np.flatnonzero(calm)
         return States(atoms.rows(keep), self.spread, every[keep], self.groups[keep], self.noise)
 

@@ -61,6 +61,9 @@ FACTORED = "laws times coordinates"
 MOST_COLUMNS = 500
 MOST_NOISY_COLUMNS = 200
 MOST_BLURRED = 15
+MOST_SHARE = 0.3
+"""A law varies between trajectories: what varies as much within them is drowned in noise, not conserved."""
+
 DOUBTFUL, COARSE_DROP = 1e-5, 1e-7
 NOISY_DROP = 1e-7
 """Directions that measuring errors reach less than this cannot be told from others."""
@@ -101,6 +104,7 @@ def with_exact_laws(
     if noisy:
         small = small_subsets(space.columns)
         small = small[:, space.columns.residuals(small) < rule.holds]
+        small = small[:, space.columns.share(small) < MOST_SHARE]
         fresh = [
             c
             for c in range(small.shape[1])
@@ -133,7 +137,7 @@ def _short_ones(table: Laid, vectors: np.ndarray) -> np.ndarray:
     found: list[tuple[float, float, np.ndarray]] = []
     for c in np.argsort((vectors != 0).T @ lengths, kind="stable")[:MOST_CANDIDATES]:
         vector, residual = polished(table, vectors[:, c])
-        if residual < rule.holds:
+        if residual < rule.holds and (table.errors is None or table.share(vector[:, None])[0] < MOST_SHARE):
             live = np.flatnonzero(vector)
             plain = weighted_sum([trees[k] for k in live], vector[live])
             found.append((float((vector != 0) @ lengths) + cost(plain), residual, vector))

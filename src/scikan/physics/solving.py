@@ -112,6 +112,11 @@ class Laid:
         vectors[live] = found.vectors[:, : vectors.shape[1]]
         return vectors
 
+    def share(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
+        """Return the part of each vector's standard deviation that lies within trajectories."""
+        within, whole = self.rates @ vectors, self.values @ vectors
+        return np.asarray(np.std(within, axis=0) / np.maximum(np.std(whole, axis=0), 1e-300))
+
     def explained(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
         """Return how far vectors vary within training trajectories, in units of what measuring errors explain."""
         assert self.errors is not None
