@@ -48,6 +48,8 @@ _HOMES = {
     "law.simplify": ("simplify",),
     "law.snapping": ("snap_law",),
     "files.model": ("load", "save"),
+    "physics.along": ("conserved_along",),
+    "physics.conserved": ("ConservedLaw", "ConservedQuantities", "conserved_quantities"),
     "show.film": ("film",),
     "show.plot": ("plot", "plot_features", "plot_fit", "plot_front", "plot_training", "save_figure"),
     "symbolic.formula": ("formula",),

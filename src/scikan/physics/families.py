@@ -1,0 +1,215 @@
+r"""Families of functions of a state in which a law may lie, as columns that are linear in their coefficients.
+
+`Atoms` are what functions are made of: the coordinates $z_i$, and auxiliary inputs such as differences and distances,
+with their gradients and with their rates $f \cdot \nabla u$ along the field. A `Block` is a monomial of atoms times a
+`Curve` of one atom: nothing, a list of elementary functions, or a spline basis. A family is a tuple of blocks.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from scikan.core.expr import Expr, Number, Symbol, differentiate, evaluate, multiply, power, substitute
+from scikan.train.linear import spline_columns
+
+
+U = Symbol("u")
+"""The argument of an elementary curve."""
+
+Powers: TypeAlias = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Atoms:
+    """Inputs of families on rows of states.
+
+    Args:
+        exprs: each atom as a formula of the coordinates.
+        values: (rows, atoms), in the coordinates' units.
+        gradients: d atom / d coordinate, (rows, atoms, coordinates).
+        rates: d atom / d time along the field, (rows, atoms); zeros where there is no field.
+    """
+
+    exprs: tuple[Expr, ...]
+    values: Float[np.ndarray, "rows atoms"]
+    gradients: Float[np.ndarray, "rows atoms coordinates"]
+    rates: Float[np.ndarray, "rows atoms"]
+
+    def rows(self, index: np.ndarray | slice) -> "Atoms":
+        """Return the same atoms on some of the rows."""
+        return replace(
+            self, values=self.values[index], gradients=self.gradients[index], rates=self.rates[index]
+        )
+
+
+def lay_atoms(
+    exprs: Sequence[Expr],
+    names: Sequence[str],
+    states: Float[np.ndarray, "rows coordinates"],
+    velocities: Float[np.ndarray, "rows coordinates"] | None = None,
+) -> Atoms:
+    """Return atoms evaluated with exact gradients; `names` are the coordinates in the order of the columns."""
+    columns = {name: states[:, i] for i, name in enumerate(names)}
+    values = np.stack([evaluate(e, columns) for e in exprs], axis=1)
+    gradients = np.zeros((*values.shape, len(names)))
+    for a, e in enumerate(exprs):
+        for i, name in enumerate(names):
+            slope = differentiate(e, name)
+            if slope != Number(0):
+                gradients[:, a, i] = evaluate(slope, columns)
+    rates = np.zeros(values.shape) if velocities is None else np.einsum("nai,ni->na", gradients, velocities)
+    return Atoms(tuple(exprs), values, gradients, rates)
+
+
+@runtime_checkable
+class Curve(Protocol):
+    """Functions of one atom: columns and slopes, (rows, functions)."""
+
+    def values(self, u: Float[np.ndarray, " rows"]) -> Float[np.ndarray, "rows functions"]: ...
+
+    def slopes(self, u: Float[np.ndarray, " rows"]) -> Float[np.ndarray, "rows functions"]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Splines:
+    """The spline basis of one atom."""
+
+    knots: Float[np.ndarray, " knots"]
+    k: int
+
+    def values(self, u: Float[np.ndarray, " rows"]) -> Float[np.ndarray, "rows functions"]:
+        return spline_columns(u, self.knots, self.k)
+
+    def slopes(self, u: Float[np.ndarray, " rows"]) -> Float[np.ndarray, "rows functions"]:
+        return spline_columns(u, self.knots, self.k, derivative=1)
+
+
+@dataclass(frozen=True)
+class Elementary:
+    """Formulas of the symbol `u`."""
+
+    entries: tuple[Expr, ...]
+
+    def values(self, u: Float[np.ndarray, " rows"]) -> Float[np.ndarray, "rows functions"]:
+        return np.stack([evaluate(e, {"u": u}) for e in self.entries], axis=1)
+
+    def slopes(self, u: Float[np.ndarray, " rows"]) -> Float[np.ndarray, "rows functions"]:
+        return np.stack([evaluate(differentiate(e, "u"), {"u": u}) for e in self.entries], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A monomial of atoms, ((atom, exponent), ...), times the curves of one atom (-1: no curve)."""
+
+    powers: Powers
+    atom: int = -1
+    curve: Curve | None = None
+
+    def parts(self, atoms: Atoms) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (-1, columns), then (atom, d columns / d atom) for every atom in the block."""
+        columns = np.ones((len(atoms.values), 1))
+        slopes = columns[:, :0]
+        if self.curve is not None:
+            u = atoms.values[:, self.atom]
+            columns, slopes = self.curve.values(u), self.curve.slopes(u)
+        yield -1, columns * _monomial(self.powers, atoms)[:, None]
+        if self.curve is not None:
+            yield self.atom, slopes * _monomial(self.powers, atoms)[:, None]
+        for n, (atom, exponent) in enumerate(self.powers):
+            lower = (*self.powers[:n], (atom, exponent - 1), *self.powers[n + 1 :])
+            yield atom, exponent * columns * _monomial(lower, atoms)[:, None]
+
+    def exprs(self, atoms: Atoms) -> tuple[Expr, ...]:
+        """Return the columns as formulas of the coordinates; splines have none."""
+        factors = [power(atoms.exprs[a], Number(e)) for a, e in self.powers]
+        if self.curve is None:
+            return (multiply(factors),)
+        assert isinstance(self.curve, Elementary)
+        inner = [substitute(e, {"u": atoms.exprs[self.atom]}) for e in self.curve.entries]
+        return tuple(multiply([*factors, e]) for e in inner)
+
+    @property
+    def degree(self) -> int:
+        """Total degree of the monomial."""
+        return sum(e for _, e in self.powers)
+
+
+def _monomial(powers: Powers, atoms: Atoms) -> np.ndarray:
+    product = np.ones(len(atoms.values))
+    for atom, exponent in powers:
+        for _ in range(exponent):
+            product = product * atoms.values[:, atom]
+    return product
+
+
+Family: TypeAlias = tuple[Block, ...]
+
+
+def columns(
+    family: Family, atoms: Atoms
+) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
+    """Return (values, rates along the field) of all columns of a family."""
+    values, rates = [], []
+    for block in family:
+        rate: np.ndarray | float = 0.0
+        for atom, part in block.parts(atoms):
+            if atom < 0:
+                values.append(part)
+            else:
+                rate = rate + part * atoms.rates[:, atom, None]
+        rates.append(np.broadcast_to(rate, values[-1].shape))
+    return np.concatenate(values, axis=1), np.concatenate(rates, axis=1)
+
+
+def gradients(
+    family: Family, atoms: Atoms, coefficients: Float[np.ndarray, "columns laws"]
+) -> Float[np.ndarray, "rows laws coordinates"]:
+    """Return the gradients, with respect to the coordinates, of combinations of a family's columns."""
+    n, laws = len(atoms.values), coefficients.shape[1]
+    slopes = np.zeros((n, atoms.values.shape[1], laws))
+    start = 0
+    for block in family:
+        width = 0
+        for atom, part in block.parts(atoms):
+            width = part.shape[1]
+            if atom >= 0:
+                slopes[:, atom] += part @ coefficients[start : start + width]
+        start += width
+    return np.asarray(np.einsum("nal,nai->nli", slopes, atoms.gradients))
+
+
+def expressions(family: Family, atoms: Atoms) -> tuple[Expr, ...]:
+    """Return every column of a family without splines as a formula."""
+    return tuple(e for block in family for e in block.exprs(atoms))
+
+
+def monomials(atoms: Sequence[int], degree: int, lowest: int = 1) -> Family:
+    """Return all monomials of the atoms with lowest <= total degree <= degree."""
+    found = []
+    for size in range(lowest, degree + 1):
+        for choice in combinations_with_replacement(atoms, size):
+            found.append(Block(tuple((a, choice.count(a)) for a in dict.fromkeys(choice))))
+    return tuple(found)
+
+
+def products(powers: Sequence[Powers], curves: Sequence[tuple[int, Curve]]) -> Family:
+    """Return every monomial times every curve."""
+    return tuple(Block(p, atom, curve) for atom, curve in curves for p in powers)
+
+
+def n_columns(family: Family) -> int:
+    """Return how many columns a family without data-dependent curves has."""
+    total = 0
+    for block in family:
+        curve = block.curve
+        if isinstance(curve, Elementary):
+            total += len(curve.entries)
+        elif isinstance(curve, Splines):
+            total += len(curve.knots) - curve.k - 1
+        else:
+            total += 1
+    return total

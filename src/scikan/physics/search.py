@@ -1,0 +1,279 @@
+"""The search for laws of a field, simplest families first; what was found so far goes from stage to stage.
+
+Each stage lays out a family, takes the null vectors that hold to rounding, writes them as formulas and keeps those
+that are independent of what is known. Families with elementary functions come before splines: they are exact. Splines
+(a KAN of one layer) then tell whether a law is left that no formula of the families says.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from scikan.core.expr import Expr
+from scikan.law.ordering import in_order
+from scikan.physics.auxiliaries import (
+    differences,
+    distances,
+    factors_of,
+)
+from scikan.physics.counting import independent_ones, outside
+from scikan.physics.families import (
+    Block,
+    Family,
+    expressions,
+    gradients,
+    monomials,
+    n_columns,
+    products,
+)
+from scikan.physics.problem import (
+    EXACTLY,
+    WITHIN_NOISE,
+    Criterion,
+    Entry,
+    FoundLaw,
+    Problem,
+    Progress,
+    start,
+    unit_residual,
+)
+from scikan.physics.solving import (
+    Laid,
+    NullSpace,
+    States,
+    identities_of,
+    null_space,
+    polished,
+    small_subsets,
+    sparse_vectors,
+    standard_errors,
+)
+from scikan.physics.writing import (
+    cost,
+    elementary_parts,
+    gradient_of,
+    natural_form,
+    weighted_sum,
+)
+
+
+FACTORED = "laws times coordinates"
+MOST_COLUMNS = 500
+MOST_NOISY_COLUMNS = 200
+MOST_BLURRED = 15
+MOST_SHARE = 0.3
+"""A law varies between trajectories: what varies as much within them is drowned in noise, not conserved."""
+
+DOUBTFUL, COARSE_DROP = 1e-5, 1e-7
+NOISY_DROP = 1e-7
+"""Directions that measuring errors reach less than this cannot be told from others."""
+
+MOST_CANDIDATES = 40
+
+
+def with_exact_laws(
+    progress: Progress,
+    family: Family,
+    states: States,
+    words: str,
+    drop: float = 1e-9,
+    has_identities: bool = False,
+) -> Progress:
+    """Return the search with the laws of a family that hold to rounding and are new."""
+    columns = n_columns(family)
+    most_columns = MOST_COLUMNS if progress.problem.noise is None else MOST_NOISY_COLUMNS
+    if progress.is_complete or not columns or columns > min(most_columns, len(states.train) // 2):
+        return progress
+    rule = progress.problem.criterion
+    states = states.fewer(6 * columns)
+    space = null_space(family, states, drop if states.noise is None else NOISY_DROP, most=80)
+    n = _null_count(space, rule)
+    if not n and states.noise is None and space.residuals[0] < DOUBTFUL:
+        # Columns that nearly depend on each other blur a law by rounding: without their differences it stands out.
+        space = null_space(family, states, COARSE_DROP, most=80)
+        n = _null_count(space, rule)
+    entry = Entry(words, 0, tuple(float(r) for r in space.residuals[: n + 1]), n)
+    progress = replace(progress, entries=(*progress.entries, entry))
+    noisy = states.noise is not None
+    few = np.arange(len(states.atoms.values))[:: max(len(states.atoms.values) // 300, 1)]
+    known, rows = progress.slopes[states.every][few], states.atoms.rows(few)
+    if not noisy and not independent_ones(known, gradients(family, rows, space.vectors[:, :n]), most=1):
+        return progress
+    identities = identities_of(space.columns) if has_identities else np.zeros((len(space.sizes), 0))
+    vectors = sparse_vectors(space.first(n), identities)
+    if noisy:
+        small = small_subsets(space.columns)
+        small = small[:, space.columns.residuals(small) < rule.holds]
+        small = small[:, space.columns.share(small) < MOST_SHARE]
+        fresh = [
+            c
+            for c in range(small.shape[1])
+            if outside(known, gradients(family, rows, small[:, [c]])[:, 0]) > rule.new
+        ]
+        vectors = np.concatenate([small[:, fresh], vectors[:, :MOST_BLURRED]], axis=1)
+    vectors = _short_ones(space.columns, vectors)
+    trees = expressions(family, states.atoms)
+    room = len(progress.problem.names) - 1 - len(progress.laws)
+    for c in independent_ones(known, gradients(family, rows, vectors), rule.new, most=room):
+        errors = standard_errors(space.columns, vectors[:, c]) if noisy else None
+        progress = _with_law(progress, vectors[:, c], trees, words, errors)
+    return progress
+
+
+def _null_count(space: NullSpace, rule: Criterion) -> int:
+    """Return how many vectors may be laws; none if the next one is hardly worse."""
+    n = int(np.sum(space.residuals < rule.null))
+    if n and n < len(space.residuals) and space.residuals[n] < rule.gap * space.residuals[n - 1]:
+        return 0
+    return n
+
+
+def _short_ones(table: Laid, vectors: np.ndarray) -> np.ndarray:
+    """Return vectors that are laws, each solved on its own terms, the shortest formulas first."""
+    trees = expressions(table.family, table.states.atoms)
+    mixed = np.asarray([len(block.powers) > 1 for block in table.family for _ in range(n_columns((block,)))])
+    lengths = np.asarray([cost(tree) + 1.0 for tree in trees]) + 0.5 * mixed
+    rule = EXACTLY if table.states.noise is None else WITHIN_NOISE
+    found: list[tuple[float, float, np.ndarray]] = []
+    for c in np.argsort((vectors != 0).T @ lengths, kind="stable")[:MOST_CANDIDATES]:
+        vector, residual = polished(table, vectors[:, c])
+        if residual < rule.holds and (table.errors is None or table.share(vector[:, None])[0] < MOST_SHARE):
+            live = np.flatnonzero(vector)
+            plain = weighted_sum([trees[k] for k in live], vector[live])
+            found.append((float((vector != 0) @ lengths) + cost(plain), residual, vector))
+    found.sort(key=lambda entry: entry[0])
+    # Among laws within errors the shortest: but one that leaves more than errors explain is an approximation.
+    least = max(1.08 * min((r for _, r, _ in found), default=0.0), rule.fair)
+    kept = [v for _, r, v in found if r <= least]
+    return np.stack(kept, axis=1) if kept else vectors[:, :0]
+
+
+def _with_law(
+    progress: Progress, vector: np.ndarray, trees: tuple[Expr, ...], words: str, errors: np.ndarray | None
+) -> Progress:
+    live = np.flatnonzero(vector)
+    problem = progress.problem
+    plain = weighted_sum([trees[k] for k in live], vector[live], None if errors is None else errors[live])
+    # A product of sums is shorter as it was found; sums of powers are read most easily as sums.
+    is_factored = words == FACTORED
+    expression = natural_form(plain, problem.names) if is_factored else in_order(plain, problem.names)
+    law = FoundLaw(expression, words, unit_residual(expression, problem))
+    slope = gradient_of(expression, problem.names, problem.states)
+    return replace(
+        progress, laws=(*progress.laws, law), slopes=np.concatenate([progress.slopes, slope[:, None]], axis=1)
+    )
+
+
+def exact_search(problem: Problem) -> Progress:
+    """Return all laws that are exact in families of formulas."""
+    progress = start(problem)
+    progress = _polynomials(progress, range(1, 2))
+    progress = _factored(progress)
+    progress = _polynomials(progress, range(2, 5))
+    progress = _elementary(progress)
+    progress = _auxiliary(progress)
+    return _times_curves(progress)
+
+
+def _polynomials(progress: Progress, degrees: range) -> Progress:
+    problem = progress.problem
+    states = problem.laid()
+    for degree in degrees:
+        # Many coordinates have more products of known laws than anything else in their third degree.
+        if degree > 2 and len(problem.names) > 8 and progress.laws:
+            break
+        family = monomials(problem.plain, degree)
+        progress = with_exact_laws(progress, family, states, f"polynomials of degree {degree}")
+    return progress
+
+
+def _factored(progress: Progress) -> Progress:
+    """Try linear laws times coordinates: a uniform motion is found in its own form, not as a sum of many terms."""
+    problem = progress.problem
+    linear = [law.expression for law in progress.laws if law.family == "polynomials of degree 1"]
+    if not linear:
+        return progress
+    states = problem.laid(linear)
+    d = len(problem.names)
+    family = tuple(Block(((d + n, 1), (i, 1))) for n in range(len(linear)) for i in problem.plain)
+    return with_exact_laws(progress, family, states, FACTORED)
+
+
+def _elementary(progress: Progress) -> Progress:
+    problem = progress.problem
+    states = problem.laid()
+    d = len(problem.names)
+    family = (*monomials(problem.plain, 2), *products([()], progress.curves(states, range(d))))
+    progress = with_exact_laws(progress, family, states, "sums of elementary functions", drop=1e-10)
+    return _closed(progress)
+
+
+def _closed(progress: Progress) -> Progress:
+    """Try polynomials in the coordinates and in the functions that known laws are made of."""
+    problem = progress.problem
+    parts = list(dict.fromkeys(p for law in progress.laws for p in elementary_parts(law.expression)))
+    if not parts or progress.is_complete:
+        return progress
+    states = problem.laid(parts)
+    members = [*problem.plain, *range(len(problem.names), len(problem.names) + len(parts))]
+    for degree in (2, 3, 4):
+        if degree > 2 and len(members) > 10:
+            break
+        words = f"polynomials of degree {degree} in coordinates and the functions of known laws"
+        family = monomials(members, degree)
+        progress = with_exact_laws(progress, family, states, words, has_identities=True)
+    return progress
+
+
+def auxiliary_sets(problem: Problem) -> list[tuple[str, tuple[Expr, ...]]]:
+    """Return the sets of auxiliary inputs that are offered: differences, then distances in each grouping."""
+    where = problem.positions
+    others = tuple(i for i in range(len(problem.names)) if i not in where)
+    sets = [("differences", differences(problem.names, where))]
+    where, others = (tuple(i for i in part if i not in problem.angles) for part in (where, others))
+    sets += [("distances", group) for group in distances(problem.names, where)]
+    sets += [("lengths", group) for group in distances(problem.names, others)]
+    return [(words, group) for words, group in sets if group]
+
+
+def _auxiliary(progress: Progress) -> Progress:
+    problem = progress.problem
+    d = len(problem.names)
+    for words, group in auxiliary_sets(problem):
+        if progress.is_complete:
+            break
+        states = problem.laid(group)
+        chosen = range(0 if d <= 6 else d, d + len(group))
+        family = (*monomials(problem.plain, 2), *products([()], progress.curves(states, chosen)))
+        before = len(progress.laws)
+        name = f"sums of elementary functions of coordinates and {words}"
+        progress = with_exact_laws(progress, family, states, name, drop=1e-10)
+        if len(progress.laws) > before:
+            progress = _closed(progress)
+    return progress
+
+
+def _times_curves(progress: Progress) -> Progress:
+    """Try monomials times elementary functions of one coordinate or difference, beside sums of all of them."""
+    problem = progress.problem
+    d = len(problem.names)
+    if d > 6:
+        return progress
+    where = problem.positions
+    group = differences(problem.names, where) if len(where) < d else ()
+    states = problem.laid(group)
+    curves = progress.curves(states, range(d + len(group)))
+    base = (*monomials(problem.plain, 2), *products([()], curves))
+    for atom, _ in curves:
+        if progress.is_complete:
+            break
+        powers = [b.powers for b in monomials([i for i in problem.plain if i != atom], 2)]
+        is_angle = problem.is_angle(states.atoms.exprs[atom])
+        factors = factors_of(states.atoms.values[:, atom], atom < d, is_angle)
+        family = (*base, *products(powers, [(atom, factors)]))
+        words = f"monomials times elementary functions of {states.atoms.exprs[atom]}"
+        before = len(progress.laws)
+        progress = with_exact_laws(progress, family, states, words, drop=1e-10)
+        if len(progress.laws) > before:
+            progress = _closed(progress)
+    return progress
