@@ -1,0 +1,326 @@
+r"""Name the splines of a residual problem together, and fit all constants of the names on the residual itself.
+
+Every term offers a few forms for its curve. The choice is made by the residual of the whole, in bits: a wrong name
+beside right ones leaves orders of magnitude more than rounding. Constants are moved by damped Gauss-Newton with
+exact derivatives; then terms that the data do not ask for go, and constants become simple numbers where that costs
+the residual nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from scikan.core.expr import (
+    Constant,
+    Expr,
+    Number,
+    add,
+    as_float,
+    evaluate,
+    multiply,
+    substitute,
+)
+from scikan.law.simplify import simplify
+from scikan.law.snapping import simplest_number
+from scikan.physics.families import Atom, Shape, shapes_of_curve, with_inner
+from scikan.physics.terms import Matrix, SplineFit, Term
+
+
+EXACT = 1e-11
+"""Relative residual of constants fitted to rounding."""
+
+BITS_PER_STEP = 8.0
+MOST_ROWS = 1500
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """Terms written as sums of forms.
+
+    Args:
+        terms: the unknown functions.
+        atoms: forms by term; none where a term is not needed.
+        coefficients: by term, one per atom.
+        residual: root mean square over that of the target (or of the parts).
+        errors: standard errors of coefficients and inner constants, in the order of `values`.
+        numbers: simple numbers that constants became, by place in `values`.
+    """
+
+    terms: tuple[Term, ...]
+    atoms: tuple[tuple[Atom, ...], ...]
+    coefficients: tuple[tuple[float, ...], ...]
+    residual: float
+    errors: np.ndarray
+    numbers: dict[int, Expr]
+
+    @property
+    def values(self) -> np.ndarray:
+        """All constants: coefficients of all terms first, then inner constants."""
+        inner = [t for atoms in self.atoms for atom in atoms for t in atom.inner]
+        return np.asarray([c for row in self.coefficients for c in row] + inner)
+
+    @property
+    def complexity(self) -> float:
+        """Complexity of all forms, one for every sum."""
+        return sum(a.family.complexity + 1.0 for atoms in self.atoms for a in atoms)
+
+    def bits(self, n_values: int) -> float:
+        """Return the code length: residual (down to rounding) and forms."""
+        return float(n_values * np.log2(max(self.residual, EXACT)) + BITS_PER_STEP * self.complexity)
+
+    def parts(self) -> tuple[Expr, ...]:
+        """Return each term as a formula over the user's columns, constants with their standard errors."""
+        place, inner_place = 0, sum(map(len, self.coefficients))
+        made = []
+        for term, atoms, row in zip(self.terms, self.atoms, self.coefficients, strict=True):
+            sums: list[Expr] = []
+            for atom, value in zip(atoms, row, strict=True):
+                inner = {}
+                for n, t in enumerate(atom.inner):
+                    inner[f"t{n}"] = self._constant(inner_place + n, t)
+                inner_place += len(atom.inner)
+                for z in term.arguments:
+                    u = z if atom.shift == 0.0 else z - Number(int(atom.shift))
+                    form = substitute(atom.family.expr(), inner | {"u": u})
+                    sums.append(multiply((self._constant(place, value), form)))
+                place += 1
+            made.append(multiply((add(sums), term.factor)))
+        return tuple(made)
+
+    def expr(self, positive: Sequence[str] = ()) -> Expr:
+        """Return the sum of all terms, simplified."""
+        return simplify(add(self.parts()), positive)
+
+    def _constant(self, place: int, value: float) -> Expr:
+        known = self.numbers.get(place)
+        return known if known is not None else Constant(value, float(self.errors[place]))
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What the names are judged by: terms, a target (rows, components) or None, and rows to search on."""
+
+    terms: tuple[Term, ...]
+    target: Matrix | None = None
+
+    def thinned(self) -> "Problem":
+        """Return the problem on at most MOST_ROWS values, evenly spread."""
+        rows, components = next(iter(self.terms[0].weights.values())).shape[::2]
+        few = max(60, MOST_ROWS // components)
+        if rows <= few:
+            return self
+        index = np.linspace(0, rows - 1, few).round().astype(int)
+        target = None if self.target is None else self.target[index]
+        return Problem(tuple(term.rows(index) for term in self.terms), target)
+
+    def fit(
+        self,
+        atoms: Sequence[tuple[Atom, ...]],
+        coefficients: Sequence[Sequence[float]],
+        held: dict[int, Expr] | None = None,
+    ) -> Named:
+        """Return the forms with constants moved to the least residual; those in `held` keep their numbers.
+
+        Without a target the first coefficient must be held: the residual says nothing of the scale.
+        """
+        held = held or {}
+        start = np.asarray(
+            [c for row in coefficients for c in row] + [t for a in atoms for atom in a for t in atom.inner]
+        )
+        for place, number in held.items():
+            start[place] = float(np.asarray(evaluate(number, {})))
+        free = np.asarray([n for n in range(len(start)) if n not in held], int)
+        goal = 0.0 if self.target is None else self.target.ravel()
+        model = _Model(self.terms, tuple(map(tuple, atoms)), goal)
+        values, errors = _least_squares(model, start, free)
+        parts, inner = model.parted(values)
+        moved = model.moved(inner)
+        size = self._size(moved, parts)
+        residual = float(np.sqrt(np.mean(model.residual(values) ** 2))) / size if size > 0 else float("inf")
+        return Named(self.terms, moved, parts, residual if np.isfinite(residual) else np.inf, errors, held)
+
+    def _size(self, atoms: Any, coefficients: Any) -> float:
+        if self.target is not None:
+            return float(np.sqrt(np.mean(self.target**2)))
+        total: Any = 0.0
+        for term, forms, row in zip(self.terms, atoms, coefficients, strict=True):
+            for atom, c in zip(forms, row, strict=True):
+                total = total + c * term.column(atom, scale=True)
+        return float(np.sqrt(np.mean(np.asarray(total) ** 2)))
+
+
+class _Model:
+    """Residual and Jacobian as functions of all constants."""
+
+    def __init__(self, terms: tuple[Term, ...], atoms: tuple[tuple[Atom, ...], ...], goal: Any) -> None:
+        self.terms, self.atoms, self.goal = terms, atoms, goal
+        self.n_outer = sum(map(len, atoms))
+
+    def parted(self, values: np.ndarray) -> tuple[tuple[tuple[float, ...], ...], np.ndarray]:
+        outer = iter(float(c) for c in values[: self.n_outer])
+        return tuple(tuple(next(outer) for _ in atoms) for atoms in self.atoms), values[self.n_outer :]
+
+    def moved(self, inner: np.ndarray) -> tuple[tuple[Atom, ...], ...]:
+        flat = with_inner([atom for atoms in self.atoms for atom in atoms], inner)
+        each = iter(flat)
+        return tuple(tuple(next(each) for _ in atoms) for atoms in self.atoms)
+
+    def residual(self, values: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            columns = self._outer(values)
+            return np.asarray(columns @ values[: self.n_outer] - self.goal)
+
+    def jacobian(self, values: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            parts, inner = self.parted(values)
+            columns = [self._outer(values)]
+            for term, atoms, row in zip(self.terms, self.moved(inner), parts, strict=True):
+                for atom, c in zip(atoms, row, strict=True):
+                    for n in range(len(atom.inner)):
+                        columns.append(c * term.column(atom, by=f"t{n}")[:, None])
+            return np.concatenate(columns, axis=1)
+
+    def _outer(self, values: np.ndarray) -> np.ndarray:
+        moved = self.moved(values[self.n_outer :])
+        columns = [term.column(a) for term, atoms in zip(self.terms, moved, strict=True) for a in atoms]
+        return np.stack(columns, axis=1)
+
+
+def _least_squares(model: _Model, start: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return constants at the least residual and their standard errors; only those in `free` move."""
+    point, residual = start, model.residual(start)
+    damping, identity = 1e-4, np.eye(len(free))
+    cost = float(residual @ residual) if np.all(np.isfinite(residual)) else np.inf
+    errors = np.zeros(len(start))
+    if not len(free) or not np.isfinite(cost):
+        return point, errors
+    inner = bool(np.any(free >= model.n_outer))
+    for _ in range(40 if inner else 3):
+        jacobian = model.jacobian(point)[:, free]
+        if not np.all(np.isfinite(jacobian)):
+            break
+        norms = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
+        unit = jacobian / norms
+        u, s, vt = np.linalg.svd(unit, full_matrices=False)
+        along = u.T @ residual
+        gain = 0.0
+        for level in (damping, 10 * damping, 1e3 * damping, 1e5 * damping):
+            effective = level if inner else 0.0
+            move = vt.T @ (np.where(s > 1e-12 * s[0], s / (s**2 + effective), 0.0) * along) / norms
+            trial = point.copy()
+            trial[free] -= move
+            after = model.residual(trial)
+            lower = float(after @ after) if np.all(np.isfinite(after)) else np.inf
+            if lower < cost:
+                gain = cost - lower
+                point, residual, cost, damping = trial, after, lower, max(level / 100, 1e-30)
+                break
+        if gain <= 1e-9 * cost:
+            break
+    jacobian = model.jacobian(point)[:, free]
+    norms = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
+    if np.all(np.isfinite(jacobian)):
+        unit = jacobian / norms
+        spread = cost / max(len(residual) - len(free), 1)
+        covariance = spread * np.linalg.pinv(unit.T @ unit + 0 * identity, rcond=1e-14, hermitian=True)
+        errors[free] = np.sqrt(np.maximum(np.diag(covariance), 0.0)) / norms
+    return point, errors
+
+
+def name_terms(problem: Problem, splines: SplineFit, floor: float, pinned: bool = False) -> Named | None:
+    """Return the terms as formulas: names chosen by the residual of the whole, constants fitted on all rows.
+
+    Args:
+        floor: relative error of the curves, below which their names are not told apart.
+        pinned: hold the first coefficient of the first term at its sign: no target fixes the scale.
+    """
+    offers = [shapes_of_curve(splines.curve(n), floor) for n in range(len(problem.terms))]
+    if not all(offers):
+        return None
+    few = problem.thinned()
+    n_values = len(few.terms[0].points) * next(iter(few.terms[0].weights.values())).shape[2]
+
+    def fitted(choice: list[Shape], where: Problem = few) -> Named:
+        scale = choice[0].coefficients[0] / as_float(_unit(choice[0].atoms[0], few.terms[0])) if pinned else 1.0
+        held = {0: _unit(choice[0].atoms[0], few.terms[0])} if pinned else {}
+        return where.fit(
+            [s.atoms for s in choice], [[c / scale for c in s.coefficients] for s in choice], held
+        )
+
+    choice = [shapes[0] for shapes in offers]
+    best = fitted(choice)
+    for _ in range(2):
+        before = best
+        for n, shapes in enumerate(offers):
+            for shape in shapes:
+                if best.residual < EXACT or shape is choice[n]:
+                    continue
+                trial = [*choice[:n], shape, *choice[n + 1 :]]
+                other = fitted(trial)
+                if other.bits(n_values) < best.bits(n_values):
+                    best, choice = other, trial
+        if best.residual < EXACT or best is before:
+            break
+    best = problem.fit(best.atoms, best.coefficients, best.numbers)
+    return shortened(problem, best)
+
+
+def _unit(atom: Atom, term: Term) -> Number:
+    """Return the number that the first coefficient is held at: masses come out positive, and v**2 carries 1/2."""
+    if atom.family.text == "u**2":
+        return Number(Fraction(1, 2))
+    order = 2 if 2 in term.weights else 0
+    bent = atom.value(np.median(term.points), order)
+    return Number(1 if float(bent) >= 0 else -1) if order else Number(Fraction(1, 2))
+
+
+def shortened(problem: Problem, named: Named) -> Named:
+    """Return the formula less every form without which it is as good, the least needed first."""
+    n_values = min(MOST_ROWS, problem.terms[0].points.shape[0])
+    while True:
+        places = [(t, j) for t, atoms in enumerate(named.atoms) for j in range(len(atoms)) if (t, j) != (0, 0)]
+        trials = []
+        for t, j in places:
+            atoms, rows = list(named.atoms), list(named.coefficients)
+            atoms[t] = atoms[t][:j] + atoms[t][j + 1 :]
+            rows[t] = rows[t][:j] + rows[t][j + 1 :]
+            if any(atoms):
+                trials.append(problem.fit(atoms, rows, named.numbers))
+        better = [t for t in trials if t.bits(n_values) < named.bits(n_values)]
+        if not better:
+            return named
+        named = min(better, key=lambda t: t.bits(n_values))
+
+
+def snapped(problem: Problem, named: Named) -> Named:
+    """Return the formula with constants as simple numbers, each where the residual stays at its level."""
+    exact = named.residual < EXACT
+    limit = max(3.0 * named.residual, EXACT) if exact else named.residual * (1 + 1e-3)
+    for place in range(len(named.values)):
+        value, error = float(named.values[place]), float(named.errors[place])
+        if place in named.numbers:
+            continue
+        window = max(3 * error, 1e-8 * abs(value)) if exact else 3 * error
+        simple = simplest_number(value, window)
+        if simple is None or not np.isfinite(error):
+            continue
+        if simple[1] + 3.0 > np.log2(max(abs(value) / max(2 * window, 1e-300), 1.0)):
+            continue
+        trial = problem.fit(named.atoms, named.coefficients, named.numbers | {place: simple[0]})
+        if trial.residual <= limit:
+            named = trial
+    return named
+
+
+def dropped(named: Named) -> Named:
+    """Return the formula without the terms that have no form left."""
+    kept = [n for n, atoms in enumerate(named.atoms) if atoms]
+    return replace(
+        named,
+        terms=tuple(named.terms[n] for n in kept),
+        atoms=tuple(named.atoms[n] for n in kept),
+        coefficients=tuple(named.coefficients[n] for n in kept),
+    )

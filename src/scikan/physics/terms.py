@@ -1,0 +1,224 @@
+r"""Functions of one variable found through what is linear in them: a residual, not their own values.
+
+A `Term` is an unknown $f$ of an argument $z$, known to the data through
+$\sum_k \sum_m W_k[n, m, c]\, f^{(k)}(z[n, m])$, for every row n and component c of the residual. The Euler-Lagrange
+equation is such a sum in a Lagrangian's parts, a stress in those of an energy. With splines for the unknowns the
+whole is one least squares (a target is given) or one null vector (none is); `scikan.physics.joint` then names them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from scikan.core import bspline
+from scikan.core.nodes import ONE, Expr
+from scikan.physics.families import Atom, Curve
+from scikan.train.linear import NullVectors, knots_of, least_squares, null_vectors, spline_columns
+
+
+DEGREE = 5
+"""Quintic splines: second derivatives enter, and these converge two orders later than values."""
+
+Weights = Mapping[int, Float[np.ndarray, "rows points components"]]
+Matrix = Float[np.ndarray, "rows columns"]
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """An unknown function of one argument, times a known factor.
+
+    Args:
+        label: for people, such as "T(v)".
+        arguments: the argument as formulas over the user's columns, one per point of a row (f is summed over them).
+        factor: what f is multiplied by in the law.
+        points: values of the arguments, (rows, points).
+        weights: W_k by the order k of the derivative, each (rows, points, components).
+        scale: the same for the rows that measure the size of the parts, where no target does.
+        free: f is known up to powers of z below this (1: a constant).
+        origin: the value that forms may be written around.
+        ends: whether knots crowd at both ends, as a sine's zeros do (velocities near a bound).
+    """
+
+    label: str
+    arguments: tuple[Expr, ...]
+    points: Float[np.ndarray, "rows points"]
+    weights: Weights
+    scale: Weights = field(default_factory=dict)
+    factor: Expr = ONE
+    free: int = 1
+    origin: float = 0.0
+    ends: bool = False
+
+    def knots(self, grid: int) -> np.ndarray:
+        """Return the knots of its spline, (grid + 2 DEGREE + 1,)."""
+        z = self.points.ravel()
+        if not self.ends:
+            return knots_of(z, grid, DEGREE)
+        low, high = float(z.min()), float(z.max())
+        even = -np.cos(np.pi * np.arange(grid + 1) / grid)
+        inner = 0.5 * (low + high) + 0.5 * (high - low) * even
+        inner[0], inner[-1] = low, high
+        return np.asarray(bspline.extend(inner[None], DEGREE)[0])
+
+    def rows(self, index: Any) -> "Term":
+        """Return the term on some rows."""
+        return Term(
+            self.label,
+            self.arguments,
+            self.points[index],
+            {k: w[index] for k, w in self.weights.items()},
+            {k: w[index] for k, w in self.scale.items()},
+            self.factor,
+            self.free,
+            self.origin,
+            self.ends,
+        )
+
+    def columns(self, knots: np.ndarray, scale: bool = False) -> Matrix:
+        """Return the residual (or scale) rows of every spline of the basis, (rows * components, basis)."""
+        weights = self.scale if scale else self.weights
+        z = self.points.ravel()
+        total: Any = 0.0
+        for order, weight in weights.items():
+            basis = spline_columns(z, knots, DEGREE, order).reshape(*self.points.shape, -1)
+            # One point per row is by far the most common, and an outer product is faster than a contraction.
+            total = total + (
+                weight[:, 0, :, None] * basis[:, 0, None, :]
+                if self.points.shape[1] == 1
+                else np.einsum("nmc,nmb->ncb", weight, basis)
+            )
+        return np.asarray(total.reshape(-1, total.shape[2]))
+
+    def column(self, atom: Atom, by: str = "", scale: bool = False) -> np.ndarray:
+        """Return the residual (or scale) rows of one form, or their derivative by an inner constant."""
+        total: Any = 0.0
+        for order, weight in (self.scale if scale else self.weights).items():
+            total = total + np.einsum("nmc,nm->nc", weight, atom.value(self.points, order, by))
+        return np.asarray(total.ravel())
+
+
+@dataclass(frozen=True, eq=False)
+class SplineFit:
+    """Splines for all terms: knots and coefficients by term, and the relative residual on rows that no solve saw.
+
+    `next` is the residual of the second best answer; there is none where a target is given (NaN).
+    """
+
+    terms: tuple[Term, ...]
+    knots: tuple[np.ndarray, ...]
+    coef: tuple[np.ndarray, ...]
+    residual: float
+    next: float = float("nan")
+
+    def curve(self, place: int, points: int = 160) -> Curve:
+        """Return samples of a term's spline, between its 0.2 % and 99.8 % quantiles."""
+        term = self.terms[place]
+        low, high = np.quantile(term.points, [0.002, 0.998])
+        z = np.linspace(low, high, points)
+        f = spline_columns(z, self.knots[place], DEGREE) @ self.coef[place]
+        return Curve(z, f, term.free, term.origin)
+
+    def size(self, place: int) -> float:
+        """Return the root mean square of a term's part of the residual."""
+        term = self.terms[place]
+        part = term.columns(self.knots[place]) @ self.coef[place]
+        return float(np.sqrt(np.mean(part**2)))
+
+
+def split_rows(n_rows: int, share: float = 0.3, key: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return (rows to fit, rows to judge), drawn with a seed."""
+    order = np.random.default_rng(key).permutation(n_rows)
+    held = max(1, int(share * n_rows))
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def fit_splines(terms: Sequence[Term], target: Matrix, grid: int, key: int = 0) -> SplineFit:
+    """Return splines whose residual rows are nearest to the target, judged on 30 % of the rows.
+
+    Args:
+        target: (rows, components).
+        grid: intervals of every spline.
+    """
+    fit, judge = split_rows(len(target), key=key)
+    knots = tuple(term.knots(grid) for term in terms)
+    here = np.concatenate([term.rows(fit).columns(k) for term, k in zip(terms, knots, strict=True)], axis=1)
+    bend = _bends(knots, here, 1e-9)
+    goal = np.concatenate([target[fit].ravel(), np.zeros(len(bend))])
+    coef = least_squares(np.concatenate([here, bend]), goal)
+    there = np.concatenate([term.rows(judge).columns(k) for term, k in zip(terms, knots, strict=True)], axis=1)
+    wanted = target[judge].ravel()
+    residual = float(np.sqrt(np.mean((there @ coef - wanted) ** 2) / np.mean(wanted**2)))
+    return SplineFit(tuple(terms), knots, _parted(coef, knots), residual)
+
+
+def null_splines(
+    terms: Sequence[Term], grid: int, aim: Float[np.ndarray, "rows coordinates"], key: int = 0
+) -> SplineFit:
+    """Return the splines whose residual is smallest for their scale, judged on 30 % of the rows.
+
+    Args:
+        grid: intervals of every spline.
+        aim: where several answers exist, the first half of the scale rows comes as near to this as it can
+            (accelerations: mass matrices near one), (rows, coordinates).
+    """
+    fit, judge = split_rows(len(terms[0].points), key=key)
+    knots = tuple(term.knots(grid) for term in terms)
+
+    def laid(rows: np.ndarray, scale: bool) -> Matrix:
+        blocks = [term.rows(rows).columns(k, scale) for term, k in zip(terms, knots, strict=True)]
+        return np.concatenate(blocks, axis=1)
+
+    sizes = laid(fit, True)
+    found = null_vectors(laid(fit, False), sizes, centred=False)
+    coef, several = nearest_null(found, inertia_rows(sizes, aim.shape[1]), aim[fit].ravel())
+    rows, scale = laid(judge, False), laid(judge, True)
+    after = found.vectors[:, min(several, found.vectors.shape[1] - 1)]
+    return SplineFit(
+        tuple(terms), knots, _parted(coef, knots), _relative(rows, scale, coef), _relative(rows, scale, after)
+    )
+
+
+def inertia_rows(scale: Matrix, components: int) -> Matrix:
+    """Return the first half of every row's components: those of the inertia."""
+    return np.asarray(scale.reshape(-1, 2, components, scale.shape[1])[:, 0].reshape(-1, scale.shape[1]))
+
+
+def nearest_null(found: NullVectors, inertia: Matrix, aim: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the combination of null vectors whose inertia is nearest to the aim, and how many there are.
+
+    A value belongs to them if it is below the first one to the power 2/3: a spline's error differs between answers
+    by less, and what is no answer by more.
+    """
+    first = float(np.clip(found.values[0], 1e-12, 1.0))
+    several = max(1, int(np.sum(found.values < first ** (2 / 3))))
+    basis = found.vectors[:, :several]
+    weights = np.linalg.lstsq(inertia @ basis, aim, rcond=1e-10)[0]
+    if not np.any(weights):
+        weights = np.eye(several)[0]
+    return basis @ weights, several
+
+
+def _relative(rows: Matrix, scale: Matrix, coef: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((rows @ coef) ** 2) / max(float(np.mean((scale @ coef) ** 2)), 1e-300)))
+
+
+def _parted(coef: np.ndarray, knots: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    ends = np.cumsum([len(k) - DEGREE - 1 for k in knots])
+    return tuple(np.split(coef, ends[:-1]))
+
+
+def _bends(knots: Sequence[np.ndarray], columns: Matrix, ridge: float) -> Matrix:
+    """Return rows that hold coefficients without samples at the smoothest choice: their third differences are small."""
+    sizes = [len(k) - DEGREE - 1 for k in knots]
+    total, start = sum(sizes), 0
+    weight = np.sqrt(ridge * np.mean(np.sum(columns**2, axis=0)))
+    rows = []
+    for size in sizes:
+        block = np.zeros((size - 3, total))
+        block[:, start : start + size] = weight * np.diff(np.eye(size), n=3, axis=0)
+        rows.append(block)
+        start += size
+    return np.concatenate(rows)
