@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scikan.physics.terms import Matrix, Term, inertia_rows, nearest_null
+from scikan.physics.terms import MASS_ROWS, Matrix, Term, nearest_null
 from scikan.train.linear import null_vectors
 
 
 ENOUGH = 1e-3
 """Below this relative residual a tenfold rise is still the error of the splines; above, noise, and 1.3 is the bound."""
 
-LEAST_INERTIA = 1e-3
-"""A coordinate whose part of M a is smaller than this, relative to all, has no equation of motion."""
+LEAST_MASS = 1e-3
+"""A mass matrix in units of its diagonal with an eigenvalue below this is singular: accelerations do not follow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,32 +26,44 @@ class Compressed:
 
     residual: Matrix
     scale: Matrix
-    inertia: Matrix
+    mass: Matrix
     aim: np.ndarray
     places: tuple[slice, ...]
-    ratio: float
 
     @classmethod
     def of(cls, terms: Sequence[Term], grid: int, aim: np.ndarray) -> "Compressed":
-        """Lay out the columns of all terms on splines with `grid` intervals; `aim` is the acceleration, (rows, d)."""
+        """Lay out the columns of all terms on splines with `grid` intervals; `aim` is a mass matrix by row."""
         knots = [term.knots(grid) for term in terms]
         residual = [term.columns(k) for term, k in zip(terms, knots, strict=True)]
-        scale = np.concatenate([t.columns(k, True) for t, k in zip(terms, knots, strict=True)], axis=1)
+        scale = [term.columns(k, "scale") for term, k in zip(terms, knots, strict=True)]
+        few = slice(0, MASS_ROWS)
+        mass = [term.rows(few).columns(k, "mass") for term, k in zip(terms, knots, strict=True)]
         ends = np.cumsum([0, *(block.shape[1] for block in residual)])
         places = tuple(slice(int(a), int(b)) for a, b in zip(ends, ends[1:], strict=False))
-        triangles = [np.linalg.qr(m, mode="r") for m in (np.concatenate(residual, axis=1), scale)]
-        return cls(*triangles, inertia_rows(scale, aim.shape[1]), aim, places, 1.0)
+        triangles = [np.linalg.qr(np.concatenate(m, axis=1), mode="r") for m in (residual, scale)]
+        return cls(triangles[0], triangles[1], np.concatenate(mass, axis=1), aim[few], places)
 
-    def residual_of(self, kept: Sequence[int]) -> tuple[float, np.ndarray]:
-        """Return the relative residual of the best answer of some terms, and each coordinate's share of the inertia."""
+    def residual_of(self, kept: Sequence[int]) -> tuple[float, bool]:
+        """Return the relative residual of the best answer of some terms, and whether its mass matrix is regular."""
         columns = np.concatenate([np.arange(self.places[n].start, self.places[n].stop) for n in kept])
         found = null_vectors(self.residual[:, columns], self.scale[:, columns], centred=False)
-        inertia = self.inertia[:, columns]
-        coef, _ = nearest_null(found, inertia, self.aim.ravel())
+        mass = self.mass[:, columns]
+        coef, _ = nearest_null(found, mass, self.aim.ravel())
         size = float(np.linalg.norm(self.scale[:, columns] @ coef))
-        share = np.sqrt(np.mean((inertia @ coef).reshape(self.aim.shape) ** 2, axis=0))
         value = float(np.linalg.norm(self.residual[:, columns] @ coef)) / max(size, 1e-300)
-        return value, share / max(float(share.max()), 1e-300)
+        return value, is_regular(mass @ coef, self.aim.shape[1])
+
+
+def is_regular(mass: np.ndarray, entries: int) -> bool:
+    """Whether mass matrices, flat, with so many entries each, can be inverted."""
+    d = int(np.sqrt(entries))
+    matrices = mass.reshape(-1, d, d)
+    if not np.all(np.isfinite(matrices)) or not np.any(matrices):
+        return False
+    size = np.sqrt(np.abs(np.einsum("njj->nj", matrices)))
+    size = np.where(size > 0, size, 1.0)
+    unit = matrices / size[:, :, None] / size[:, None, :]
+    return bool(np.median(np.abs(np.linalg.eigvalsh(unit)).min(axis=1)) > LEAST_MASS)
 
 
 def needed_terms(terms: Sequence[Term], grid: int, aim: np.ndarray) -> tuple[list[Term], float]:
@@ -59,7 +71,7 @@ def needed_terms(terms: Sequence[Term], grid: int, aim: np.ndarray) -> tuple[lis
 
     Args:
         grid: intervals of the splines.
-        aim: accelerations (rows, coordinates); of several answers that nearest to a mass matrix of one is followed.
+        aim: mass matrices (rows, coordinates^2) that the answer's are to be near to, where there are several.
     """
     laid = Compressed.of(terms, grid, aim)
     kept = list(range(len(terms)))
@@ -70,7 +82,7 @@ def needed_terms(terms: Sequence[Term], grid: int, aim: np.ndarray) -> tuple[lis
         fewer = [m for m in kept if m != n]
         if not fewer:
             break
-        trial, share = laid.residual_of(fewer)
-        if trial <= limit and float(share.min()) > LEAST_INERTIA:
+        trial, regular = laid.residual_of(fewer)
+        if trial <= limit and regular:
             kept, value = fewer, trial
     return [terms[n] for n in kept], value

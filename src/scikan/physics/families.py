@@ -215,15 +215,15 @@ def _entries(curve: Curve) -> tuple[list[Atom], np.ndarray]:
         u = curve.z - shift
         largest = max(float(np.abs(u).max()), 1e-300)
         for family in FAMILIES:
-            if not family.may_take(u) or (shift == 0.0 != curve.origin and family.n_inner and family.relative):
+            if not family.may_take(u) or (
+                shift == 0.0 != curve.origin and family.n_inner and family.relative
+            ):
                 continue
             for start in family.starts:
                 # A constant inside a square scales with the square of u.
                 power = 2 if "u**2" in family.text else 1
                 inner = (
-                    tuple(
-                        t / largest**power if n == 0 else t for n, t in enumerate(start)
-                    )
+                    tuple(t / largest**power if n == 0 else t for n, t in enumerate(start))
                     if family.relative
                     else start
                 )

@@ -9,7 +9,7 @@ the residual nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,8 +25,9 @@ from scikan.core.expr import (
 )
 from scikan.law.simplify import simplify
 from scikan.law.snapping import simplest_number
+from scikan.physics.elimination import is_regular
 from scikan.physics.families import Atom, Shape, shapes_of_curve, with_inner
-from scikan.physics.terms import Matrix, SplineFit, Term
+from scikan.physics.terms import MASS_ROWS, Matrix, SplineFit, Term
 
 
 EXACT = 1e-11
@@ -106,6 +107,30 @@ class Problem:
     terms: tuple[Term, ...]
     target: Matrix | None = None
 
+    def blocks(self) -> tuple[int, ...]:
+        """Return for every term the first term that it shares residual components with, directly or through others.
+
+        Without a target every block has a scale of its own, which its first coefficient holds.
+        """
+        touched = [
+            {int(c) for w in t.weights.values() for c in np.flatnonzero(np.any(w != 0, axis=(0, 1)))}
+            for t in self.terms
+        ]
+        first = list(range(len(self.terms)))
+        for _ in self.terms:
+            for n, mine in enumerate(touched):
+                for m in range(n):
+                    if mine & touched[m]:
+                        first[n] = first[m] = min(first[n], first[m])
+        return tuple(first)
+
+    def pins(self, atoms: Sequence[tuple[Atom, ...]]) -> dict[int, Expr]:
+        """Return the coefficients that are held, by place: none with a target, else the first of every block."""
+        if self.target is not None:
+            return {}
+        places = np.cumsum([0, *map(len, atoms)])
+        return {int(places[n]): _unit(atoms[n][0], self.terms[n]) for n in sorted(set(self.blocks()))}
+
     def thinned(self) -> "Problem":
         """Return the problem on at most MOST_ROWS values, evenly spread."""
         rows, components = next(iter(self.terms[0].weights.values())).shape[::2]
@@ -122,11 +147,8 @@ class Problem:
         coefficients: Sequence[Sequence[float]],
         held: dict[int, Expr] | None = None,
     ) -> Named:
-        """Return the forms with constants moved to the least residual; those in `held` keep their numbers.
-
-        Without a target the first coefficient must be held: the residual says nothing of the scale.
-        """
-        held = held or {}
+        """Return the forms with constants moved to the least residual; those in `held` keep their numbers."""
+        held = (held or {}) | self.pins(atoms)
         start = np.asarray(
             [c for row in coefficients for c in row] + [t for a in atoms for atom in a for t in atom.inner]
         )
@@ -142,14 +164,25 @@ class Problem:
         residual = float(np.sqrt(np.mean(model.residual(values) ** 2))) / size if size > 0 else float("inf")
         return Named(self.terms, moved, parts, residual if np.isfinite(residual) else np.inf, errors, held)
 
-    def _size(self, atoms: Any, coefficients: Any) -> float:
+    def keeps_mass(self, atoms: Any, coefficients: Any) -> bool:
+        """Whether, where no target is given, the mass matrix can be inverted."""
         if self.target is not None:
-            return float(np.sqrt(np.mean(self.target**2)))
+            return True
+        few = Problem(tuple(term.rows(slice(0, MASS_ROWS)) for term in self.terms))
+        mass = few._rows(atoms, coefficients, "mass")
+        return is_regular(mass, mass.shape[1])
+
+    def _rows(self, atoms: Any, coefficients: Any, kind: Literal["scale", "mass"]) -> np.ndarray:
         total: Any = 0.0
         for term, forms, row in zip(self.terms, atoms, coefficients, strict=True):
             for atom, c in zip(forms, row, strict=True):
-                total = total + c * term.column(atom, scale=True)
-        return float(np.sqrt(np.mean(np.asarray(total) ** 2)))
+                total = total + c * term.column(atom, kind=kind)
+        return np.asarray(total).reshape(len(self.terms[0].points), -1)
+
+    def _size(self, atoms: Any, coefficients: Any) -> float:
+        if self.target is not None:
+            return float(np.sqrt(np.mean(self.target**2)))
+        return float(np.sqrt(np.mean(self._rows(atoms, coefficients, "scale") ** 2)))
 
 
 class _Model:
@@ -192,7 +225,7 @@ class _Model:
 def _least_squares(model: _Model, start: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return constants at the least residual and their standard errors; only those in `free` move."""
     point, residual = start, model.residual(start)
-    damping, identity = 1e-4, np.eye(len(free))
+    damping = 1e-4
     cost = float(residual @ residual) if np.all(np.isfinite(residual)) else np.inf
     errors = np.zeros(len(start))
     if not len(free) or not np.isfinite(cost):
@@ -205,11 +238,12 @@ def _least_squares(model: _Model, start: np.ndarray, free: np.ndarray) -> tuple[
         norms = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
         unit = jacobian / norms
         u, s, vt = np.linalg.svd(unit, full_matrices=False)
+        kept = s > 1e-12 * s[0]
         along = u.T @ residual
         gain = 0.0
         for level in (damping, 10 * damping, 1e3 * damping, 1e5 * damping):
             effective = level if inner else 0.0
-            move = vt.T @ (np.where(s > 1e-12 * s[0], s / (s**2 + effective), 0.0) * along) / norms
+            move = vt[kept].T @ (s[kept] / (s[kept] ** 2 + effective) * along[kept]) / norms
             trial = point.copy()
             trial[free] -= move
             after = model.residual(trial)
@@ -225,30 +259,34 @@ def _least_squares(model: _Model, start: np.ndarray, free: np.ndarray) -> tuple[
     if np.all(np.isfinite(jacobian)):
         unit = jacobian / norms
         spread = cost / max(len(residual) - len(free), 1)
-        covariance = spread * np.linalg.pinv(unit.T @ unit + 0 * identity, rcond=1e-14, hermitian=True)
+        covariance = spread * np.linalg.pinv(unit.T @ unit, rcond=1e-14, hermitian=True)
         errors[free] = np.sqrt(np.maximum(np.diag(covariance), 0.0)) / norms
     return point, errors
 
 
-def name_terms(problem: Problem, splines: SplineFit, floor: float, pinned: bool = False) -> Named | None:
+def name_terms(problem: Problem, splines: SplineFit, floor: float) -> Named | None:
     """Return the terms as formulas: names chosen by the residual of the whole, constants fitted on all rows.
 
     Args:
         floor: relative error of the curves, below which their names are not told apart.
-        pinned: hold the first coefficient of the first term at its sign: no target fixes the scale.
     """
     offers = [shapes_of_curve(splines.curve(n), floor) for n in range(len(problem.terms))]
     if not all(offers):
         return None
     few = problem.thinned()
     n_values = len(few.terms[0].points) * next(iter(few.terms[0].weights.values())).shape[2]
+    blocks = problem.blocks()
 
-    def fitted(choice: list[Shape], where: Problem = few) -> Named:
-        scale = choice[0].coefficients[0] / as_float(_unit(choice[0].atoms[0], few.terms[0])) if pinned else 1.0
-        held = {0: _unit(choice[0].atoms[0], few.terms[0])} if pinned else {}
-        return where.fit(
-            [s.atoms for s in choice], [[c / scale for c in s.coefficients] for s in choice], held
-        )
+    def fitted(choice: list[Shape]) -> Named:
+        scales = [1.0] * len(choice)
+        if problem.target is None:
+            pinned = {n: choice[n].atoms[0] for n in set(blocks)}
+            unit = {
+                n: as_float(_unit(a, few.terms[n])) / choice[n].coefficients[0] for n, a in pinned.items()
+            }
+            scales = [unit[block] for block in blocks]
+        starts = [[c * x for c in s.coefficients] for s, x in zip(choice, scales, strict=True)]
+        return few.fit([s.atoms for s in choice], starts)
 
     choice = [shapes[0] for shapes in offers]
     best = fitted(choice)
@@ -264,7 +302,7 @@ def name_terms(problem: Problem, splines: SplineFit, floor: float, pinned: bool 
                     best, choice = other, trial
         if best.residual < EXACT or best is before:
             break
-    best = problem.fit(best.atoms, best.coefficients, best.numbers)
+    best = problem.fit(best.atoms, best.coefficients)
     return shortened(problem, best)
 
 
@@ -281,14 +319,15 @@ def shortened(problem: Problem, named: Named) -> Named:
     """Return the formula less every form without which it is as good, the least needed first."""
     n_values = min(MOST_ROWS, problem.terms[0].points.shape[0])
     while True:
-        places = [(t, j) for t, atoms in enumerate(named.atoms) for j in range(len(atoms)) if (t, j) != (0, 0)]
+        held = {(t, 0) for t in problem.blocks()} if problem.target is None else set()
+        places = {(t, j) for t, atoms in enumerate(named.atoms) for j in range(len(atoms))} - held
         trials = []
-        for t, j in places:
+        for t, j in sorted(places):
             atoms, rows = list(named.atoms), list(named.coefficients)
             atoms[t] = atoms[t][:j] + atoms[t][j + 1 :]
             rows[t] = rows[t][:j] + rows[t][j + 1 :]
-            if any(atoms):
-                trials.append(problem.fit(atoms, rows, named.numbers))
+            if any(atoms) and problem.keeps_mass(atoms, rows):
+                trials.append(problem.fit(atoms, rows))
         better = [t for t in trials if t.bits(n_values) < named.bits(n_values)]
         if not better:
             return named

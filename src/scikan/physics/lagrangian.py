@@ -127,7 +127,11 @@ def checked_motions(
     for what, given in (("q", q), ("v", v), ("a", a)):
         array = np.asarray(given, float)
         array = array[:, None] if array.ndim == 1 else array
-        arrays.append(check_matrix(array, None if array.ndim != 2 else [f"{what}{n + 1}" for n in range(array.shape[1])]))
+        arrays.append(
+            check_matrix(
+                array, None if array.ndim != 2 else [f"{what}{n + 1}" for n in range(array.shape[1])]
+            )
+        )
     if len({array.shape for array in arrays}) != 1:
         shapes = ", ".join(f"{w} {x.shape}" for w, x in zip("qva", arrays, strict=True))
         raise ShapeError(
@@ -141,7 +145,9 @@ def checked_motions(
             fix="give 200 rows or more (1,000 for two coordinates).",
         )
     given_names = tuple(names or (("q",) if d == 1 else tuple(f"q{n + 1}" for n in range(d))))
-    speeds = tuple(velocity_names or (("v",) if names is None and d == 1 else tuple(f"v_{n}" for n in given_names)))
+    speeds = tuple(
+        velocity_names or (("v",) if names is None and d == 1 else tuple(f"v_{n}" for n in given_names))
+    )
     if names is None and velocity_names is None and d > 1:
         speeds = tuple(f"v{n + 1}" for n in range(d))
     if len(given_names) != d or len(speeds) != d:
@@ -158,15 +164,17 @@ def _places(angles: Sequence[str | int], names: tuple[str, ...]) -> tuple[int, .
     for angle in angles:
         place = names.index(angle) if isinstance(angle, str) and angle in names else angle
         if not isinstance(place, int) or not 0 <= place < len(names):
-            raise SettingError(f"The angle {angle!r} is no coordinate.", fix=f"the coordinates are {list(names)}.")
+            raise SettingError(
+                f"The angle {angle!r} is no coordinate.", fix=f"the coordinates are {list(names)}."
+            )
         found.append(place)
     return tuple(found)
 
 
 def _aim(motions: Motions, prior: str | Expr | None) -> tuple[np.ndarray, float | None]:
-    """Return what M a should be near to: a itself, or the prior's; and the prior's own residual."""
+    """Return the mass matrices to be near to, (rows, coordinates^2), one or the prior's, and the prior's residual."""
     if prior is None:
-        return motions.a, None
+        return np.tile(np.eye(motions.n).ravel(), (len(motions.q), 1)), None
     known = [*motions.names, *motions.velocity_names]
     tree = parse(prior, names=known) if isinstance(prior, str) else prior
     equation = Equation.of(tree, motions)
@@ -175,7 +183,7 @@ def _aim(motions: Motions, prior: str | Expr | None) -> tuple[np.ndarray, float 
             "The prior's mass matrix is singular: accelerations do not follow from it.",
             fix="give a Lagrangian with a kinetic term for every velocity, such as v**2/2.",
         )
-    return equation.inertia, equation.residual
+    return equation.mass, equation.residual
 
 
 def _class(motions: Motions, aim: np.ndarray) -> tuple[str, list[Term]]:
@@ -200,10 +208,16 @@ def _falls(terms: list[Term], aim: np.ndarray, value: float) -> bool:
 
 
 def _refined(terms: list[Term], aim: np.ndarray) -> tuple[SplineFit, Refinement]:
-    n_values = aim.size * 0.7
+    n_values = len(aim) * np.sqrt(aim.shape[1]) * 0.7
     grids = [g for g in GRIDS if len(terms) * (g + 5) < 0.4 * n_values] or [GRIDS[0] // 2]
-    fits = [null_splines(terms, g, aim) for g in grids]
-    evidence = Refinement(tuple(grids), tuple(f.residual for f in fits))
+    fits = [null_splines(terms, grids[0], aim)]
+    for grid in grids[1:]:
+        finer = null_splines(terms, grid, aim)
+        # A rise means cells without enough rows, which says nothing of the structure.
+        if finer.residual > 3 * fits[-1].residual and finer.residual > 1e-12:
+            break
+        fits.append(finer)
+    evidence = Refinement(tuple(grids[: len(fits)]), tuple(f.residual for f in fits))
     return min(fits, key=lambda f: f.residual), evidence
 
 
@@ -211,7 +225,7 @@ def _named(motions: Motions, terms: list[Term], splines: SplineFit) -> Named | N
     if splines.residual > HOPELESS:
         return None
     problem = Problem(tuple(terms))
-    named = name_terms(problem, splines, float(np.clip(splines.residual, 1e-9, 1e-2)), pinned=True)
+    named = name_terms(problem, splines, float(np.clip(splines.residual, 1e-9, 1e-2)))
     if named is None:
         return None
     return dropped(snapped(problem, named))
@@ -219,10 +233,10 @@ def _named(motions: Motions, terms: list[Term], splines: SplineFit) -> Named | N
 
 @dataclass(frozen=True, eq=False)
 class Equation:
-    """The Euler-Lagrange equation of a formula on rows: residual, inertia M a (rows, coordinates), least |det M|."""
+    """The Euler-Lagrange equation of a formula on rows: residual, mass matrices, least |det M|."""
 
     residual: float
-    inertia: Float[np.ndarray, "rows coordinates"]
+    mass: Float[np.ndarray, "rows masses"]
     least_determinant: float
     energy_drift: float
 
@@ -246,11 +260,13 @@ class Equation:
         inertia = np.einsum("njk,nk->nj", mass, motions.a)
         total, size = inertia + rest, np.sqrt(np.mean(inertia**2) + np.mean(rest**2))
         power = np.sqrt(np.mean(np.sum(motions.v * total, axis=1) ** 2))
-        parts = np.sqrt(np.mean(np.sum(motions.v * inertia, axis=1) ** 2 + np.sum(motions.v * rest, axis=1) ** 2))
+        parts = np.sqrt(
+            np.mean(np.sum(motions.v * inertia, axis=1) ** 2 + np.sum(motions.v * rest, axis=1) ** 2)
+        )
         with np.errstate(all="ignore"):
             return cls(
                 float(np.sqrt(np.mean(total**2)) / size),
-                inertia,
+                mass.reshape(len(mass), -1),
                 float(np.abs(np.linalg.det(mass)).min()),
                 float(power / parts),
             )
@@ -295,7 +311,9 @@ def _judged(
 
 def energy_of(tree: Expr, motions: Motions) -> Expr:
     """Return v . L_v - L, simplified; it is conserved, as L does not hold the time (Noether)."""
-    along = [multiply((Symbol(n), differentiate(tree, n))) for n in motions.velocity_names if n in symbols(tree)]
+    along = [
+        multiply((Symbol(n), differentiate(tree, n))) for n in motions.velocity_names if n in symbols(tree)
+    ]
     return simplify(add([*along, multiply((Number(-1), tree))]))
 
 
@@ -309,14 +327,26 @@ def _verdict(
             f"(relative residuals {evidence}). Friction and driving have none."
         )
     if equation is None:
-        return "approximation", f"splines satisfy the equation to {best:.1g} ({klass}), but no formula names them."
+        return (
+            "approximation",
+            f"splines satisfy the equation to {best:.1g} ({klass}), but no formula names them.",
+        )
     if not equation.least_determinant > 1e-12:
-        return "none", "the mass matrix of what was found is singular, so accelerations do not follow from it."
+        return (
+            "none",
+            "the mass matrix of what was found is singular, so accelerations do not follow from it.",
+        )
     if equation.residual < 100 * EXACT:
-        return "law", f"the formula satisfies the equation of motion to rounding ({equation.residual:.0e}); {klass}."
+        return (
+            "law",
+            f"the formula satisfies the equation of motion to rounding ({equation.residual:.0e}); {klass}.",
+        )
     noise = evidence.kind == "flat" and splines.next > 5 * best
     if noise and equation.residual <= 1.1 * best:
-        return "law", f"the formula leaves no more ({equation.residual:.1g}) than splines do ({best:.1g}); {klass}."
+        return (
+            "law",
+            f"the formula leaves no more ({equation.residual:.1g}) than splines do ({best:.1g}); {klass}.",
+        )
     return "approximation", (
         f"the formula leaves {equation.residual:.1g} of the equation, splines of the same class {best:.1g}."
     )

@@ -60,7 +60,10 @@ def coordinate(motions: Motions, weights: dict[int, float]) -> Place:
     gradient = np.zeros_like(motions.q)
     for i, w in weights.items():
         gradient[:, i] = w
-    terms = [motions.symbol(i) if w == 1 else multiply((parse("-1"), motions.symbol(i))) for i, w in weights.items()]
+    terms = [
+        motions.symbol(i) if w == 1 else multiply((parse("-1"), motions.symbol(i)))
+        for i, w in weights.items()
+    ]
     return Place(add(terms), motions.q @ gradient[0], gradient)
 
 
@@ -78,12 +81,15 @@ def kinetic(motions: Motions, i: int) -> Term:
     """Return T(v_i)."""
     weight = np.zeros((len(motions.q), 1, motions.n))
     weight[:, 0, i] = motions.a[:, i]
+    mass = np.zeros((len(motions.q), 1, motions.n**2))
+    mass[:, 0, i * (motions.n + 1)] = 1.0
     return Term(
         f"T({motions.velocity_names[i]})",
         (motions.speed(i),),
         motions.v[:, i : i + 1],
         {2: weight},
         {2: _stacked(weight, 0)},
+        {2: mass},
         free=2,
         ends=True,
     )
@@ -100,6 +106,10 @@ def kinetic_of_speed(motions: Motions) -> Term:
         np.sum(motions.v**2, axis=1, keepdims=True),
         {1: first, 2: second},
         {1: _stacked(first, 0), 2: _stacked(second, 0)},
+        {
+            1: np.broadcast_to(2 * np.eye(motions.n).ravel(), (len(motions.q), 1, motions.n**2)),
+            2: 4 * np.einsum("nj,nk->njk", motions.v, motions.v).reshape(len(motions.q), 1, -1),
+        },
         ends=True,
     )
 
@@ -122,11 +132,12 @@ def part(motions: Motions, speeds: tuple[int, ...], at: Place, power: tuple[int,
     if speeds or power:
         weights[0] = (inertia + rest)[:, None]
         scale[0] = _stacked(inertia[:, None], 0) + _stacked(rest[:, None], 1)
+    mass = {0: (second * p[:, None, None]).reshape(n_rows, 1, n * n)} if len(speeds) == 2 else {}
     factor = multiply([*(motions.speed(i) for i in speeds), p_expr])
     label = f"{'' if factor == ONE else factor}" + ("V" if not speeds else "f") + f"({at.expr})"
     # v_i times a constant is the time derivative of q_i: nothing knows of it.
     free = 0 if len(speeds) == 2 or power else 1
-    return Term(label, (at.expr,), at.value[:, None], weights, scale, factor, free)
+    return Term(label, (at.expr,), at.value[:, None], weights, scale, mass, factor, free)
 
 
 def _monomial(v: Motion, speeds: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -166,16 +177,24 @@ def families(motions: Motions) -> Iterator[tuple[str, list[Term]]]:
     if d > 2 and len(straight) == d:
         radii.append(radius(motions, range(d)))
     potentials = [*separable, *(part(motions, (), z) for z in [*between, *radii])]
-    magnetic = [part(motions, (i,), own[j]) for i, j in pairs] + [part(motions, (j,), own[i]) for i, j in pairs]
-    yield "T(v) - V(q) with pairs and a magnetic part", [
-        *(kinetic(motions, i) for i in range(d)),
-        *potentials,
-        *magnetic,
+    magnetic = [part(motions, (i,), own[j]) for i, j in pairs] + [
+        part(motions, (j,), own[i]) for i, j in pairs
     ]
+    yield (
+        "T(v) - V(q) with pairs and a magnetic part",
+        [
+            *(kinetic(motions, i) for i in range(d)),
+            *potentials,
+            *magnetic,
+        ],
+    )
     squares = [*((i, i) for i in range(d)), *pairs]
     inertia = [part(motions, speeds, z) for speeds in squares for z in own]
     mixed = [part(motions, pair, coordinate(motions, {pair[0]: 1.0, pair[1]: -1.0})) for pair in pairs]
     lever = [part(motions, (), own[j], (i, 1)) for i in range(d) for j in range(d) if i != j]
-    yield "a mass matrix of the coordinates", [*inertia, *mixed, *separable, *(part(motions, (), z) for z in between)]
+    yield (
+        "a mass matrix of the coordinates",
+        [*inertia, *mixed, *separable, *(part(motions, (), z) for z in between)],
+    )
     yield "a mass matrix, levers and a magnetic part", [*inertia, *mixed, *potentials, *lever, *magnetic]
     yield "T(v.v) - V", [kinetic_of_speed(motions), *potentials, *magnetic]

@@ -8,7 +8,7 @@ whole is one least squares (a target is given) or one null vector (none is); `sc
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -22,8 +22,12 @@ from scikan.train.linear import NullVectors, knots_of, least_squares, null_vecto
 DEGREE = 5
 """Quintic splines: second derivatives enter, and these converge two orders later than values."""
 
+MASS_ROWS = 200
+"""Rows on which mass matrices are compared."""
+
 Weights = Mapping[int, Float[np.ndarray, "rows points components"]]
 Matrix = Float[np.ndarray, "rows columns"]
+Kind = Literal["residual", "scale", "mass"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,7 @@ class Term:
         points: values of the arguments, (rows, points).
         weights: W_k by the order k of the derivative, each (rows, points, components).
         scale: the same for the rows that measure the size of the parts, where no target does.
+        mass: the same for the mass matrix, (rows, points, coordinates^2); of Lagrangians only.
         free: f is known up to powers of z below this (1: a constant).
         origin: the value that forms may be written around.
         ends: whether knots crowd at both ends, as a sine's zeros do (velocities near a bound).
@@ -47,6 +52,7 @@ class Term:
     points: Float[np.ndarray, "rows points"]
     weights: Weights
     scale: Weights = field(default_factory=dict)
+    mass: Weights = field(default_factory=dict)
     factor: Expr = ONE
     free: int = 1
     origin: float = 0.0
@@ -71,17 +77,21 @@ class Term:
             self.points[index],
             {k: w[index] for k, w in self.weights.items()},
             {k: w[index] for k, w in self.scale.items()},
+            {k: w[index] for k, w in self.mass.items()},
             self.factor,
             self.free,
             self.origin,
             self.ends,
         )
 
-    def columns(self, knots: np.ndarray, scale: bool = False) -> Matrix:
-        """Return the residual (or scale) rows of every spline of the basis, (rows * components, basis)."""
-        weights = self.scale if scale else self.weights
+    def _of(self, kind: Kind) -> Weights:
+        return {"residual": self.weights, "scale": self.scale, "mass": self.mass}[kind]
+
+    def columns(self, knots: np.ndarray, kind: Kind = "residual") -> Matrix:
+        """Return the residual, scale or mass rows of every spline of the basis, (rows * components, basis)."""
+        weights = self._of(kind)
         z = self.points.ravel()
-        total: Any = 0.0
+        total: Any = np.zeros((len(self.points), self._components(kind), len(knots) - DEGREE - 1))
         for order, weight in weights.items():
             basis = spline_columns(z, knots, DEGREE, order).reshape(*self.points.shape, -1)
             # One point per row is by far the most common, and an outer product is faster than a contraction.
@@ -92,10 +102,14 @@ class Term:
             )
         return np.asarray(total.reshape(-1, total.shape[2]))
 
-    def column(self, atom: Atom, by: str = "", scale: bool = False) -> np.ndarray:
-        """Return the residual (or scale) rows of one form, or their derivative by an inner constant."""
-        total: Any = 0.0
-        for order, weight in (self.scale if scale else self.weights).items():
+    def _components(self, kind: Kind) -> int:
+        n = next(iter(self.weights.values())).shape[2]
+        return {"residual": n, "scale": 2 * n, "mass": n * n}[kind]
+
+    def column(self, atom: Atom, by: str = "", kind: Kind = "residual") -> np.ndarray:
+        """Return the residual, scale or mass rows of one form, or their derivative by an inner constant."""
+        total: Any = np.zeros((len(self.points), self._components(kind)))
+        for order, weight in self._of(kind).items():
             total = total + np.einsum("nmc,nm->nc", weight, atom.value(self.points, order, by))
         return np.asarray(total.ravel())
 
@@ -148,46 +162,42 @@ def fit_splines(terms: Sequence[Term], target: Matrix, grid: int, key: int = 0) 
     bend = _bends(knots, here, 1e-9)
     goal = np.concatenate([target[fit].ravel(), np.zeros(len(bend))])
     coef = least_squares(np.concatenate([here, bend]), goal)
-    there = np.concatenate([term.rows(judge).columns(k) for term, k in zip(terms, knots, strict=True)], axis=1)
+    there = np.concatenate(
+        [term.rows(judge).columns(k) for term, k in zip(terms, knots, strict=True)], axis=1
+    )
     wanted = target[judge].ravel()
     residual = float(np.sqrt(np.mean((there @ coef - wanted) ** 2) / np.mean(wanted**2)))
     return SplineFit(tuple(terms), knots, _parted(coef, knots), residual)
 
 
 def null_splines(
-    terms: Sequence[Term], grid: int, aim: Float[np.ndarray, "rows coordinates"], key: int = 0
+    terms: Sequence[Term], grid: int, aim: Float[np.ndarray, "rows masses"], key: int = 0
 ) -> SplineFit:
     """Return the splines whose residual is smallest for their scale, judged on 30 % of the rows.
 
     Args:
         grid: intervals of every spline.
-        aim: where several answers exist, the first half of the scale rows comes as near to this as it can
-            (accelerations: mass matrices near one), (rows, coordinates).
+        aim: where several answers exist, that with the mass matrix nearest to this is taken, (rows, coordinates^2).
     """
     fit, judge = split_rows(len(terms[0].points), key=key)
     knots = tuple(term.knots(grid) for term in terms)
 
-    def laid(rows: np.ndarray, scale: bool) -> Matrix:
-        blocks = [term.rows(rows).columns(k, scale) for term, k in zip(terms, knots, strict=True)]
+    def laid(rows: np.ndarray, kind: Kind) -> Matrix:
+        blocks = [term.rows(rows).columns(k, kind) for term, k in zip(terms, knots, strict=True)]
         return np.concatenate(blocks, axis=1)
 
-    sizes = laid(fit, True)
-    found = null_vectors(laid(fit, False), sizes, centred=False)
-    coef, several = nearest_null(found, inertia_rows(sizes, aim.shape[1]), aim[fit].ravel())
-    rows, scale = laid(judge, False), laid(judge, True)
+    found = null_vectors(laid(fit, "residual"), laid(fit, "scale"), centred=False)
+    few = fit[:MASS_ROWS]
+    coef, several = nearest_null(found, laid(few, "mass"), aim[few].ravel())
+    rows, scale = laid(judge, "residual"), laid(judge, "scale")
     after = found.vectors[:, min(several, found.vectors.shape[1] - 1)]
     return SplineFit(
         tuple(terms), knots, _parted(coef, knots), _relative(rows, scale, coef), _relative(rows, scale, after)
     )
 
 
-def inertia_rows(scale: Matrix, components: int) -> Matrix:
-    """Return the first half of every row's components: those of the inertia."""
-    return np.asarray(scale.reshape(-1, 2, components, scale.shape[1])[:, 0].reshape(-1, scale.shape[1]))
-
-
-def nearest_null(found: NullVectors, inertia: Matrix, aim: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the combination of null vectors whose inertia is nearest to the aim, and how many there are.
+def nearest_null(found: NullVectors, mass: Matrix, aim: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the combination of null vectors whose mass matrix is nearest to the aim, and how many there are.
 
     A value belongs to them if it is below the first one to the power 2/3: a spline's error differs between answers
     by less, and what is no answer by more.
@@ -195,7 +205,7 @@ def nearest_null(found: NullVectors, inertia: Matrix, aim: np.ndarray) -> tuple[
     first = float(np.clip(found.values[0], 1e-12, 1.0))
     several = max(1, int(np.sum(found.values < first ** (2 / 3))))
     basis = found.vectors[:, :several]
-    weights = np.linalg.lstsq(inertia @ basis, aim, rcond=1e-10)[0]
+    weights = np.linalg.lstsq(mass @ basis, aim, rcond=1e-10)[0]
     if not np.any(weights):
         weights = np.eye(several)[0]
     return basis @ weights, several
