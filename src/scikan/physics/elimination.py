@@ -26,6 +26,7 @@ class Compressed:
 
     residual: Matrix
     scale: Matrix
+    probes: tuple[Matrix, Matrix]
     mass: Matrix
     aim: np.ndarray
     places: tuple[slice, ...]
@@ -40,18 +41,39 @@ class Compressed:
         mass = [term.rows(few).columns(k, "mass") for term, k in zip(terms, knots, strict=True)]
         ends = np.cumsum([0, *(block.shape[1] for block in residual)])
         places = tuple(slice(int(a), int(b)) for a, b in zip(ends, ends[1:], strict=False))
-        triangles = [np.linalg.qr(np.concatenate(m, axis=1), mode="r") for m in (residual, scale)]
-        return cls(triangles[0], triangles[1], np.concatenate(mass, axis=1), aim[few], places)
+        triangles = [np.asarray(np.linalg.qr(np.concatenate(m, axis=1), mode="r")) for m in (residual, scale)]
+        probes = [
+            np.concatenate([b[: MASS_ROWS * b.shape[0] // len(aim)] for b in m], axis=1)
+            for m in (residual, scale)
+        ]
+        return cls(
+            triangles[0], triangles[1], (probes[0], probes[1]), np.concatenate(mass, axis=1), aim[few], places
+        )
 
     def residual_of(self, kept: Sequence[int]) -> tuple[float, bool]:
         """Return the relative residual of the best answer of some terms, and whether its mass matrix is regular."""
         columns = np.concatenate([np.arange(self.places[n].start, self.places[n].stop) for n in kept])
         found = null_vectors(self.residual[:, columns], self.scale[:, columns], centred=False)
         mass = self.mass[:, columns]
-        coef, _ = nearest_null(found, mass, self.aim.ravel())
+        coef, _ = nearest_null(found, mass, self.aim.ravel(), self.aim.shape[1])
         size = float(np.linalg.norm(self.scale[:, columns] @ coef))
         value = float(np.linalg.norm(self.residual[:, columns] @ coef)) / max(size, 1e-300)
-        return value, is_regular(mass @ coef, self.aim.shape[1])
+        left, parts = (probe[:, columns] @ coef for probe in self.probes)
+        return max(value, worst_component(left, parts, int(np.sqrt(self.aim.shape[1])))), is_regular(
+            mass @ coef, self.aim.shape[1]
+        )
+
+
+def worst_component(residual: np.ndarray, scale: np.ndarray, components: int) -> float:
+    """Return the largest relative residual of a coordinate's own equation: one with no parts must not pass as solved.
+
+    Args:
+        residual: (rows * components,).
+        scale: (rows * 2 components,).
+    """
+    left = np.sqrt(np.mean(residual.reshape(-1, components) ** 2, axis=0))
+    parts = np.sqrt(np.mean(np.sum(scale.reshape(-1, 2, components) ** 2, axis=1), axis=0))
+    return float(np.max(left / np.maximum(parts, 1e-300)))
 
 
 def is_regular(mass: np.ndarray, entries: int) -> bool:
@@ -61,7 +83,8 @@ def is_regular(mass: np.ndarray, entries: int) -> bool:
     if not np.all(np.isfinite(matrices)) or not np.any(matrices):
         return False
     size = np.sqrt(np.abs(np.einsum("njj->nj", matrices)))
-    size = np.where(size > 0, size, 1.0)
+    # Beside a large mass one of rounding is none, however well it stands alone.
+    size = np.maximum(size, LEAST_MASS * max(float(np.abs(matrices).max()) ** 0.5, 1e-300))
     unit = matrices / size[:, :, None] / size[:, None, :]
     return bool(np.median(np.abs(np.linalg.eigvalsh(unit)).min(axis=1)) > LEAST_MASS)
 

@@ -285,9 +285,10 @@ def _projected(curve: Curve, atoms: tuple[Atom, ...]) -> Shape:
     norms = np.maximum(np.linalg.norm(columns, axis=0), 1e-300)
     target = curve.target
     found = np.linalg.lstsq(columns / norms, target, rcond=1e-12)[0]
-    misfit = float(np.linalg.norm(columns @ (found / norms) - target) / max(np.linalg.norm(target), 1e-300))
+    size = max(float(np.linalg.norm(target)), 1e-300)
+    misfit = float(np.linalg.norm(columns @ (found / norms) - target)) / size
     # Huge terms that cancel are the limit of a simpler form.
-    if np.abs(found).max() > 300 * np.linalg.norm(target):
+    if np.abs(found).max() > 300 * size:
         misfit = float("inf")
     return Shape(atoms, tuple(float(c) for c in found / norms), misfit)
 
@@ -301,13 +302,14 @@ def refined(curve: Curve, atoms: tuple[Atom, ...]) -> Shape:
     if not len(start) or not np.isfinite(first.misfit):
         return first
     size = np.where(start != 0, np.abs(start), 1.0)
+    wanted, largest = curve.target, float(np.linalg.norm(curve.target))
 
     def residual(scaled: np.ndarray) -> np.ndarray:
         shape = _projected(curve, with_inner(atoms, scaled * size))
         if not np.isfinite(shape.misfit):
             return np.full(len(curve.z), 1e3)
         total: Any = sum(c * a.value(curve.z) for c, a in zip(shape.coefficients, shape.atoms, strict=True))
-        return np.asarray(curve.without_gauge(total) - curve.target) / np.linalg.norm(curve.target)
+        return np.asarray((curve.without_gauge(total) - wanted) / largest)
 
     found = least_squares(residual, start / size, xtol=1e-12, ftol=1e-12, gtol=1e-14, max_nfev=25)
     moved = _projected(curve, with_inner(atoms, found.x * size))

@@ -197,7 +197,7 @@ class _Model:
         return tuple(tuple(next(outer) for _ in atoms) for atoms in self.atoms), values[self.n_outer :]
 
     def moved(self, inner: np.ndarray) -> tuple[tuple[Atom, ...], ...]:
-        flat = with_inner([atom for atoms in self.atoms for atom in atoms], inner)
+        flat = with_inner(tuple(atom for atoms in self.atoms for atom in atoms), inner)
         each = iter(flat)
         return tuple(tuple(next(each) for _ in atoms) for atoms in self.atoms)
 
@@ -271,7 +271,9 @@ def name_terms(problem: Problem, splines: SplineFit, floor: float) -> Named | No
         floor: relative error of the curves, below which their names are not told apart.
     """
     offers = [shapes_of_curve(splines.curve(n), floor) for n in range(len(problem.terms))]
-    if not all(offers):
+    # A term that no form resembles is small noise beside the others: it is left out, and the residual decides.
+    offers = [shapes or [Shape((), (), 1.0)] for shapes in offers]
+    if problem.target is None and not all(offers[n][0].atoms for n in problem.blocks()):
         return None
     few = problem.thinned()
     n_values = len(few.terms[0].points) * next(iter(few.terms[0].weights.values())).shape[2]

@@ -51,7 +51,7 @@ class Lagrangian:
         verdict: "law", "approximation" (splines or names satisfy the equation in part) or "none".
         reason: one sentence.
         law: L as a formula over coordinates and velocities, up to a factor, constants and total time derivatives.
-        residual: root mean square of the Euler-Lagrange equation relative to its parts, all rows; NaN without a law.
+        residual: root mean square of the Euler-Lagrange equation over its parts, of the worst coordinate, all rows.
         energy: v . L_v - L as a formula.
         energy_drift: rms of dE/dt along the motion, relative to its parts.
         least_determinant: smallest |det L_vv| on the rows; 0 means that accelerations do not follow from L.
@@ -258,14 +258,14 @@ class Equation:
                 mass[:, j, k] = at(differentiate(momentum, motions.velocity_names[k]))
                 rest[:, j] += at(differentiate(momentum, motions.names[k])) * motions.v[:, k]
         inertia = np.einsum("njk,nk->nj", mass, motions.a)
-        total, size = inertia + rest, np.sqrt(np.mean(inertia**2) + np.mean(rest**2))
+        total, size = inertia + rest, np.sqrt(np.mean(inertia**2, axis=0) + np.mean(rest**2, axis=0))
         power = np.sqrt(np.mean(np.sum(motions.v * total, axis=1) ** 2))
         parts = np.sqrt(
             np.mean(np.sum(motions.v * inertia, axis=1) ** 2 + np.sum(motions.v * rest, axis=1) ** 2)
         )
         with np.errstate(all="ignore"):
             return cls(
-                float(np.sqrt(np.mean(total**2)) / size),
+                float(np.max(np.sqrt(np.mean(total**2, axis=0)) / np.maximum(size, 1e-300))),
                 mass.reshape(len(mass), -1),
                 float(np.abs(np.linalg.det(mass)).min()),
                 float(power / parts),

@@ -1,8 +1,8 @@
 r"""The parts that Lagrangians are built of, as terms of the Euler-Lagrange equation, from simple to rich.
 
 For $L = m(v)\, p(q)\, f(z(q))$ with monomials m and p the equation of coordinate j reads
-$(\sum_k m_{jk} a_k)\, p f + m_j (\dot p f + p f' \dot z) - m (p_j f + p f' z_j)$, indices being derivatives: linear in f and
-f'. Two more parts are no such products: $T(v_i)$ and $T(v \cdot v)$. What an inertia term holds (the first bracket)
+$(\sum_k m_{jk} a_k)\, p f + m_j (\dot p f + p f' \dot z) - m (p_j f + p f' z_j)$, indices being derivatives:
+linear in f and f'. Two more parts are no such products: $T(v_i)$ and $T(v \cdot v)$. The inertia (the first bracket)
 and the rest are also kept apart, because their sizes measure how small a residual is; total time derivatives
 vanish in both, so no such gauge part can be an answer.
 """
@@ -35,7 +35,7 @@ class Motions:
     @property
     def n(self) -> int:
         """Number of coordinates."""
-        return self.q.shape[1]
+        return int(self.q.shape[1])
 
     def symbol(self, i: int) -> Symbol:
         """Return coordinate i in formulas."""
@@ -118,7 +118,8 @@ def part(motions: Motions, speeds: tuple[int, ...], at: Place, power: tuple[int,
     """Return m(v) p(q) f(z): m the product of these velocities (none, one or two), p = q_i^n for `power` = (i, n)."""
     n_rows, n = motions.q.shape
     m, first, second = _monomial(motions.v, speeds)
-    p, p_gradient, p_expr = np.ones(n_rows), np.zeros_like(motions.q), ONE
+    p, p_gradient = np.ones(n_rows), np.zeros_like(motions.q)
+    p_expr: Expr = ONE
     if power is not None:
         i, exponent = power
         p, p_expr = motions.q[:, i] ** exponent, motions.symbol(i) ** exponent

@@ -22,6 +22,7 @@ from scikan.train.linear import NullVectors, knots_of, least_squares, null_vecto
 DEGREE = 5
 """Quintic splines: second derivatives enter, and these converge two orders later than values."""
 
+CONSTANCY = 100.0
 MASS_ROWS = 200
 """Rows on which mass matrices are compared."""
 
@@ -103,7 +104,7 @@ class Term:
         return np.asarray(total.reshape(-1, total.shape[2]))
 
     def _components(self, kind: Kind) -> int:
-        n = next(iter(self.weights.values())).shape[2]
+        n = int(next(iter(self.weights.values())).shape[2])
         return {"residual": n, "scale": 2 * n, "mass": n * n}[kind]
 
     def column(self, atom: Atom, by: str = "", kind: Kind = "residual") -> np.ndarray:
@@ -188,7 +189,7 @@ def null_splines(
 
     found = null_vectors(laid(fit, "residual"), laid(fit, "scale"), centred=False)
     few = fit[:MASS_ROWS]
-    coef, several = nearest_null(found, laid(few, "mass"), aim[few].ravel())
+    coef, several = nearest_null(found, laid(few, "mass"), aim[few].ravel(), aim.shape[1])
     rows, scale = laid(judge, "residual"), laid(judge, "scale")
     after = found.vectors[:, min(several, found.vectors.shape[1] - 1)]
     return SplineFit(
@@ -196,7 +197,7 @@ def null_splines(
     )
 
 
-def nearest_null(found: NullVectors, mass: Matrix, aim: np.ndarray) -> tuple[np.ndarray, int]:
+def nearest_null(found: NullVectors, mass: Matrix, aim: np.ndarray, entries: int) -> tuple[np.ndarray, int]:
     """Return the combination of null vectors whose mass matrix is nearest to the aim, and how many there are.
 
     A value belongs to them if it is below the first one to the power 2/3: a spline's error differs between answers
@@ -204,8 +205,23 @@ def nearest_null(found: NullVectors, mass: Matrix, aim: np.ndarray) -> tuple[np.
     """
     first = float(np.clip(found.values[0], 1e-12, 1.0))
     several = max(1, int(np.sum(found.values < first ** (2 / 3))))
+    if several == 1:
+        # One answer is known up to its scale alone; its sign makes masses positive.
+        coef = found.vectors[:, 0]
+        along = float((mass @ coef) @ aim)
+        return (coef if along >= 0 else -coef), 1
     basis = found.vectors[:, :several]
-    weights = np.linalg.lstsq(mass @ basis, aim, rcond=1e-10)[0]
+    rows, wanted = (mass @ basis).reshape(-1, entries, several), aim.reshape(-1, entries)
+    # Of answers that differ by more than scales (the square of a conserved momentum added, say) the one whose
+    # diagonal masses vary least is the simplest: their variation weighs far more than their size.
+    own = np.arange(0, entries, int(np.sqrt(entries)) + 1)
+    varied = CONSTANCY * (rows[:, own] - rows[:, own].mean(axis=0)).reshape(-1, several)
+    asked = CONSTANCY * (wanted[:, own] - wanted[:, own].mean(axis=0)).ravel()
+    weights = np.linalg.lstsq(
+        np.concatenate([rows.reshape(-1, several), varied]),
+        np.concatenate([wanted.ravel(), asked]),
+        rcond=1e-10,
+    )[0]
     if not np.any(weights):
         weights = np.eye(several)[0]
     return basis @ weights, several
