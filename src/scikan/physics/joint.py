@@ -84,7 +84,7 @@ class Named:
                     inner[f"t{n}"] = self._constant(inner_place + n, t)
                 inner_place += len(atom.inner)
                 for z in term.arguments:
-                    u = z if atom.shift == 0.0 else z - Number(int(atom.shift))
+                    u = z if atom.shift == 0.0 else z - Number(int(atom.shift) if atom.shift == int(atom.shift) else atom.shift)
                     form = substitute(atom.family.expr(), inner | {"u": u})
                     sums.append(multiply((self._constant(place, value), form)))
                 place += 1
