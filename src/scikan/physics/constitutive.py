@@ -123,7 +123,9 @@ def constitutive_law(
         floors=floors,
         notices=notices,
         splines=splines,
-        model=None if law is None else kanpiler(law.expressions, law.names, domain=law.domain, targets=("W",)),
+        model=None
+        if law is None
+        else kanpiler(law.expressions, law.names, domain=law.domain, targets=("W",)),
         component=component,
     )
 
@@ -139,7 +141,9 @@ def _checked(
             fix="give F as (rows, 3, 3), F[:, i, j] = dx_i/dX_j; a plane deformation has F[:, 2, 2] = 1.",
         )
     if measure is not None and measure not in MEASURES:
-        raise SettingError(f"The stress measure {measure!r} is unknown.", fix=f"use one of {', '.join(MEASURES)}.")
+        raise SettingError(
+            f"The stress measure {measure!r} is unknown.", fix=f"use one of {', '.join(MEASURES)}."
+        )
     if component is None and stress.shape != f.shape:
         raise ShapeError(
             f"The stress has shape {stress.shape} for F of shape {f.shape}.",
@@ -158,13 +162,14 @@ def _checked(
             fix="drop these rows: keep = np.isfinite(F).all(axis=(1, 2)) & np.isfinite(stress).all(axis=(1, 2)).",
         )
     upright = np.linalg.det(f) > 0
-    notices = ()
+    notices: tuple[str, ...] = ()
     if not upright.all():
         count = int((~upright).sum())
         notices = (f"{count} of {len(f)} rows have det F <= 0, which no body can reach; they were left out.",)
     if upright.sum() < 30:
         raise TableError(
-            f"{int(upright.sum())} rows with det F > 0 are too few for an energy.", fix="give 100 rows or more."
+            f"{int(upright.sum())} rows with det F > 0 are too few for an energy.",
+            fix="give 100 rows or more.",
         )
     return f[upright], stress[upright], notices
 
@@ -197,7 +202,6 @@ def _best_named(tried: list[Tried], fits: list[SplineFit], stress: np.ndarray) -
     """Return the class whose named energy is shortest in bits: those near the least residual are tried."""
     least = min(fit.residual for fit in fits)
     near = [n for n, fit in enumerate(fits) if fit.residual <= max(5 * least, 1e-9)]
-    near.sort(key=lambda n: (fits[n].residual > 1.3 * least, n))
     best: Best | None = None
     for n in near[:6]:
         kind, name, terms = tried[n]
@@ -250,11 +254,17 @@ def _verdict(
         return "law", f"the energy gives every stress to rounding ({named.residual:.0e} of it)."
     white = _is_white(f, stress, named)
     if white and named.residual <= LONGER * best:
-        return "law", f"what the energy leaves ({named.residual:.2g} of the stress) is noise without structure."
+        return (
+            "law",
+            f"what the energy leaves ({named.residual:.2g} of the stress) is noise without structure.",
+        )
     if best > 0.5:
         return "none", f"No energy was found: {missing}."
     if evidence.kind == "flat" and not white:
-        return "approximation", f"The energy leaves {named.residual:.2g} of the stress, with structure: {missing}."
+        return (
+            "approximation",
+            f"The energy leaves {named.residual:.2g} of the stress, with structure: {missing}.",
+        )
     return "approximation", f"The energy leaves {named.residual:.2g} of the stress, splines {best:.2g}."
 
 

@@ -5,29 +5,35 @@ summed. Gradients dI/dF are (rows, points, 3, 3).
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from scikan.core.nodes import Symbol
+from scikan.physics.families import FAMILIES, Atom
 from scikan.physics.terms import Term
 
 
 Measure: TypeAlias = Literal["PK1", "Kirchhoff", "Cauchy", "PK2"]
 MEASURES: tuple[Measure, ...] = ("PK1", "Kirchhoff", "Cauchy", "PK2")
+LOG = next(family for family in FAMILIES if family.text == "log(u)")
 Tensors = Float[np.ndarray, "rows 3 3"]
 
 
 @dataclass(frozen=True, eq=False)
 class Invariant:
-    """A scalar of F: names of its points, values, gradients, and its value where nothing is deformed."""
+    """A scalar of F: names of its points, values, gradients, its value where nothing is deformed.
+
+    `shares_log`: a part log z of its function could as well stand in another's.
+    """
 
     names: tuple[str, ...]
     values: Float[np.ndarray, "rows points"]
     gradients: Float[np.ndarray, "rows points 3 3"]
     origin: float
+    shares_log: bool = False
 
     def term(self, f: Tensors, measure: Measure, component: tuple[int, int] | None) -> Term:
         """Return its unknown part of the energy as a term of the stress."""
@@ -36,7 +42,12 @@ class Invariant:
             weight = weight[:, :, 3 * component[0] + component[1], None]
         arguments = tuple(Symbol(name) for name in self.names)
         label = f"w({self.names[0]})" if len(self.names) == 1 else f"sum of w({', '.join(self.names)})"
-        return Term(label, arguments, self.values, {1: weight}, free=1, origin=self.origin)
+        # The stretches' logarithms sum to that of J: beside stretches neither part knows its own.
+        gauge = ("log(u)",) if self.shares_log else ()
+        always = (Atom(LOG),) if self.shares_log and self.names == ("J",) else ()
+        return Term(
+            label, arguments, self.values, {1: weight}, gauge=gauge, always=always, origin=self.origin
+        )
 
 
 def in_measure(pk1: np.ndarray, f: np.ndarray, measure: Measure) -> np.ndarray:
@@ -77,10 +88,12 @@ class Kinematics:
         """Return the three principal stretches."""
         u, s, vt = np.linalg.svd(self.f)
         gradients = np.einsum("nip,npj->npij", u, vt)
-        return Invariant(("lambda1", "lambda2", "lambda3"), s, gradients, 1.0)
+        return Invariant(("lambda1", "lambda2", "lambda3"), s, gradients, 1.0, True)
 
 
-def times_volume(invariant: Invariant, volume: Invariant, exponent: float, names: tuple[str, ...]) -> Invariant:
+def times_volume(
+    invariant: Invariant, volume: Invariant, exponent: float, names: tuple[str, ...]
+) -> Invariant:
     """Return an invariant times a power of J; exponents that take the volume out give isochoric ones."""
     factor = volume.values**exponent
     slope = exponent * volume.values ** (exponent - 1)
@@ -88,7 +101,7 @@ def times_volume(invariant: Invariant, volume: Invariant, exponent: float, names
         factor[:, :, None, None] * invariant.gradients
         + (invariant.values * slope)[:, :, None, None] * volume.gradients
     )
-    return Invariant(names, invariant.values * factor, gradients, invariant.origin)
+    return Invariant(names, invariant.values * factor, gradients, invariant.origin, invariant.shares_log)
 
 
 def classes(
@@ -109,11 +122,14 @@ def classes(
         times_volume(second, volume, 4 * third, ("I2_iso",)),
     )
     yield "w1(I1 J^(-2/3)) + w2(I2 J^(-4/3)) + w3(J)", [*iso, volume, *more]
-    yield "one function of every principal stretch, and w(J)", [stretches, volume, *more]
+    yield (
+        "one function of every principal stretch, and w(J)",
+        [stretches, replace(volume, shares_log=True), *more],
+    )
     names = ("lambda1_iso", "lambda2_iso", "lambda3_iso")
     yield (
         "one function of every principal stretch at constant volume, and w(J)",
-        [times_volume(stretches, volume, third, names), volume, *more],
+        [times_volume(stretches, volume, third, names), replace(volume, shares_log=True), *more],
     )
     yield (
         "w1(I1) + w2(I2/J^2) + w3(J)",

@@ -21,8 +21,8 @@ from scikan.core.parser import parse
 Vector = Float[np.ndarray, " _"]
 Domain = Literal["any", "positive", "nonzero"]
 
-MOST_REFINED = 8
-MOST_SHAPES = 6
+MOST_REFINED = 30
+MOST_SHAPES = 12
 DECADES_PER_STEP = 0.35
 """Decades of misfit that one step of complexity must pay for when curves are named."""
 
@@ -161,17 +161,22 @@ class Shape:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A curve f(z) known up to powers of z below `free`: samples (points,), and the origin that energies refer to."""
+    """A curve f(z): samples (points,), and what is not known of it.
+
+    That is powers of z below `free` and multiples of the forms in `gauge`; energies refer to the `origin`.
+    """
 
     z: Vector
     f: Vector
     free: int = 1
     origin: float = 0.0
+    gauge: tuple[str, ...] = ()
     _frame: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         unit = (self.z - self.z.mean()) / max(float(np.ptp(self.z)), 1e-300)
-        gauge = unit[:, None] ** np.arange(self.free)
+        more = [Family(text, 1.0).value(self.z, ())[:, None] for text in self.gauge]
+        gauge = np.concatenate([unit[:, None] ** np.arange(self.free), *more], axis=1)
         object.__setattr__(self, "_frame", np.linalg.qr(gauge)[0])
 
     def without_gauge(self, values: Any) -> Any:
@@ -230,7 +235,7 @@ def _entries(curve: Curve) -> tuple[list[Atom], np.ndarray]:
                 column = curve.without_gauge(family.value(u, inner))
                 size = float(np.linalg.norm(column))
                 raw = float(np.linalg.norm(family.value(u, inner)))
-                if np.isfinite(size) and size > 1e-9 * raw:
+                if np.isfinite(size) and size > 1e-7 * raw:
                     atoms.append(Atom(family, inner, shift))
                     columns.append(column / size)
     return atoms, np.asarray(columns).reshape(len(atoms), len(curve.z))

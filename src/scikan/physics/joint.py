@@ -72,7 +72,7 @@ class Named:
         """Return the code length: residual (down to rounding) and forms."""
         return float(n_values * np.log2(max(self.residual, EXACT)) + BITS_PER_STEP * self.complexity)
 
-    def parts(self) -> tuple[Expr, ...]:
+    def parts(self, positive: Sequence[str] = ()) -> tuple[Expr, ...]:
         """Return each term as a formula over the user's columns, constants with their standard errors."""
         place, inner_place = 0, sum(map(len, self.coefficients))
         made = []
@@ -84,16 +84,20 @@ class Named:
                     inner[f"t{n}"] = self._constant(inner_place + n, t)
                 inner_place += len(atom.inner)
                 for z in term.arguments:
-                    u = z if atom.shift == 0.0 else z - Number(int(atom.shift) if atom.shift == int(atom.shift) else atom.shift)
+                    u = (
+                        z
+                        if atom.shift == 0.0
+                        else z - Number(int(atom.shift) if atom.shift == int(atom.shift) else atom.shift)
+                    )
                     form = substitute(atom.family.expr(), inner | {"u": u})
-                    sums.append(multiply((self._constant(place, value), form)))
+                    sums.append(simplify(multiply((self._constant(place, value), form)), positive))
                 place += 1
             made.append(multiply((add(sums), term.factor)))
         return tuple(made)
 
     def expr(self, positive: Sequence[str] = ()) -> Expr:
-        """Return the sum of all terms, simplified."""
-        return simplify(add(self.parts()), positive)
+        """Return the sum of all terms; each form is simplified by itself, so that the parts stay recognisable."""
+        return add(self.parts(positive))
 
     def _constant(self, place: int, value: float) -> Expr:
         known = self.numbers.get(place)
@@ -202,6 +206,7 @@ class _Model:
         return tuple(tuple(next(each) for _ in atoms) for atoms in self.atoms)
 
     def residual(self, values: np.ndarray) -> np.ndarray:
+        """Return the residual rows; huge or NaN where a form leaves its domain."""
         with np.errstate(all="ignore"):
             columns = self._outer(values)
             return np.asarray(columns @ values[: self.n_outer] - self.goal)
@@ -247,7 +252,8 @@ def _least_squares(model: _Model, start: np.ndarray, free: np.ndarray) -> tuple[
             trial = point.copy()
             trial[free] -= move
             after = model.residual(trial)
-            lower = float(after @ after) if np.all(np.isfinite(after)) else np.inf
+            with np.errstate(over="ignore"):
+                lower = float(after @ after) if np.all(np.isfinite(after)) else np.inf
             if lower < cost:
                 gain = cost - lower
                 point, residual, cost, damping = trial, after, lower, max(level / 100, 1e-30)
@@ -271,8 +277,12 @@ def name_terms(problem: Problem, splines: SplineFit, floor: float) -> Named | No
         floor: relative error of the curves, below which their names are not told apart.
     """
     offers = [shapes_of_curve(splines.curve(n), floor) for n in range(len(problem.terms))]
+    offers = [[_with(s, t.always) for s in shapes] for shapes, t in zip(offers, problem.terms, strict=True)]
     # A term that no form resembles is small noise beside the others: it is left out, and the residual decides.
-    offers = [shapes or [Shape((), (), 1.0)] for shapes in offers]
+    offers = [
+        shapes or [_with(Shape((), (), 1.0), t.always)]
+        for shapes, t in zip(offers, problem.terms, strict=True)
+    ]
     if problem.target is None and not all(offers[n][0].atoms for n in problem.blocks()):
         return None
     few = problem.thinned()
@@ -306,6 +316,11 @@ def name_terms(problem: Problem, splines: SplineFit, floor: float) -> Named | No
             break
     best = problem.fit(best.atoms, best.coefficients)
     return shortened(problem, best)
+
+
+def _with(shape: Shape, more: tuple[Atom, ...]) -> Shape:
+    extra = tuple(atom for atom in more if atom not in shape.atoms)
+    return Shape(shape.atoms + extra, shape.coefficients + (0.0,) * len(extra), shape.misfit)
 
 
 def _unit(atom: Atom, term: Term) -> Number:

@@ -44,6 +44,8 @@ class Term:
         scale: the same for the rows that measure the size of the parts, where no target does.
         mass: the same for the mass matrix, (rows, points, coordinates^2); of Lagrangians only.
         free: f is known up to powers of z below this (1: a constant).
+        gauge: f is known up to multiples of these forms too, because another term can take them up.
+        always: forms that are offered beside all others, since `gauge` hides whether they are needed.
         origin: the value that forms may be written around.
         ends: whether knots crowd at both ends, as a sine's zeros do (velocities near a bound).
     """
@@ -56,6 +58,8 @@ class Term:
     mass: Weights = field(default_factory=dict)
     factor: Expr = ONE
     free: int = 1
+    gauge: tuple[str, ...] = ()
+    always: tuple[Atom, ...] = ()
     origin: float = 0.0
     ends: bool = False
 
@@ -81,6 +85,8 @@ class Term:
             {k: w[index] for k, w in self.mass.items()},
             self.factor,
             self.free,
+            self.gauge,
+            self.always,
             self.origin,
             self.ends,
         )
@@ -134,7 +140,7 @@ class SplineFit:
         low, high = np.quantile(term.points, [0.002, 0.998])
         z = np.linspace(low, high, points)
         f = spline_columns(z, self.knots[place], DEGREE) @ self.coef[place]
-        return Curve(z, f, term.free, term.origin)
+        return Curve(z, f, term.free, term.origin, term.gauge)
 
     def size(self, place: int) -> float:
         """Return the root mean square of a term's part of the residual."""
@@ -160,15 +166,24 @@ def fit_splines(terms: Sequence[Term], target: Matrix, grid: int, key: int = 0) 
     fit, judge = split_rows(len(target), key=key)
     knots = tuple(term.knots(grid) for term in terms)
     here = np.concatenate([term.rows(fit).columns(k) for term, k in zip(terms, knots, strict=True)], axis=1)
+    weight = _evened(target)
+    at = np.repeat(weight[fit], target.shape[1])[:, None]
     bend = _bends(knots, here, 1e-9)
-    goal = np.concatenate([target[fit].ravel(), np.zeros(len(bend))])
-    coef = least_squares(np.concatenate([here, bend]), goal)
+    goal = np.concatenate([target[fit].ravel() * at[:, 0], np.zeros(len(bend))])
+    coef = least_squares(np.concatenate([here * at, bend]), goal)
     there = np.concatenate(
         [term.rows(judge).columns(k) for term, k in zip(terms, knots, strict=True)], axis=1
     )
-    wanted = target[judge].ravel()
-    residual = float(np.sqrt(np.mean((there @ coef - wanted) ** 2) / np.mean(wanted**2)))
+    wanted, at = target[judge].ravel(), np.repeat(weight[judge], target.shape[1])
+    residual = float(np.sqrt(np.mean(((there @ coef - wanted) * at) ** 2) / np.mean((wanted * at) ** 2)))
     return SplineFit(tuple(terms), knots, _parted(coef, knots), residual)
+
+
+def _evened(target: Matrix) -> np.ndarray:
+    """Return row weights near one for usual rows, falling for huge ones: near det F = 0 one row would outweigh all."""
+    size = np.linalg.norm(target, axis=1)
+    usual = max(float(np.median(size)), 1e-300)
+    return np.asarray(1.0 / np.sqrt(1.0 + (size / (3 * usual)) ** 2))
 
 
 def null_splines(
