@@ -19,7 +19,8 @@ from scikan.core.kan import KAN
 from scikan.law.evidence import whiteness
 from scikan.law.record import Law
 from scikan.physics.elasticity import MEASURES, Invariant, Measure, classes
-from scikan.physics.joint import EXACT, Named, Problem, dropped, name_terms, snapped
+from scikan.physics.joint import EXACT, Named, Problem
+from scikan.physics.naming import dropped, name_terms, snapped
 from scikan.physics.terms import SplineFit, Term, fit_splines
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.linear import Refinement
@@ -28,6 +29,9 @@ from scikan.train.linear import Refinement
 GRIDS = (5, 10, 20)
 SYMMETRIC = 0.5
 """A stress whose antisymmetric part is below this share of the other measure's is taken as symmetric."""
+
+CLASS_BITS = 30.0
+"""Bits by which a later class must be shorter: with noise equal energies in other invariants differ by chance."""
 
 LONGER = 1.05
 """A part of the energy goes if the residual on unseen rows rises by less than this factor."""
@@ -179,7 +183,9 @@ def asymmetry(f: np.ndarray, stress: np.ndarray, measure: Measure) -> float:
     tensor = stress.reshape(-1, 3, 3)
     turned = tensor @ np.swapaxes(f, 1, 2) if measure == "PK1" else tensor
     odd = turned - np.swapaxes(turned, 1, 2)
-    return float(np.linalg.norm(odd) / max(float(np.linalg.norm(turned)), 1e-300) / np.sqrt(2.0))
+    # The median row: near det F = 0 a few stresses outweigh all others.
+    sizes = np.linalg.norm(turned, axis=(1, 2)), np.linalg.norm(odd, axis=(1, 2))
+    return float(np.median(sizes[1] / np.maximum(sizes[0], 1e-300)) / 2.0)
 
 
 def _measures(
@@ -211,7 +217,7 @@ def _best_named(tried: list[Tried], fits: list[SplineFit], stress: np.ndarray) -
         named = name_terms(problem, splines, float(np.clip(splines.residual, 1e-9, 1e-2)))
         named = None if named is None else dropped(snapped(problem, named))
         new: Best = (kind, name, terms, splines, evidence, named)
-        if best is None or _bits(named, stress.size) < _bits(best[5], stress.size):
+        if best is None or _bits(named, stress.size) < _bits(best[5], stress.size) - CLASS_BITS:
             best = new
         if named is not None and named.residual < 100 * EXACT:
             break

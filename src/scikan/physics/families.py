@@ -22,6 +22,7 @@ Vector = Float[np.ndarray, " _"]
 Domain = Literal["any", "positive", "nonzero"]
 
 MOST_REFINED = 30
+TWICE = ("u**t0", "exp(t0*u)", "cos(t0*u)")
 MOST_SHAPES = 12
 DECADES_PER_STEP = 0.35
 """Decades of misfit that one step of complexity must pay for when curves are named."""
@@ -280,7 +281,14 @@ def _pairs(curve: Curve, entries: list[Atom], columns: np.ndarray) -> Iterator[S
         taken.add(key)
         yield refined(curve, (entries[i], entries[j]))
         if len(taken) >= MOST_REFINED:
-            return
+            break
+    # Two powers, two rates, two frequencies: the start is rough, so the screen alone would pass them over.
+    for text in TWICE:
+        places = [n for n, atom in enumerate(entries) if atom.family.text == text]
+        both = explained[np.ix_(places, places)]
+        for flat in np.argsort(-both, axis=None)[:2] if both.size else ():
+            i, j = np.unravel_index(int(flat), both.shape)
+            yield refined(curve, (entries[places[int(i)]], entries[places[int(j)]]))
 
 
 def _projected(curve: Curve, atoms: tuple[Atom, ...]) -> Shape:

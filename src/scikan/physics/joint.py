@@ -1,13 +1,11 @@
-r"""Name the splines of a residual problem together, and fit all constants of the names on the residual itself.
+r"""Terms written as sums of forms, with all constants fitted on the residual itself.
 
-Every term offers a few forms for its curve. The choice is made by the residual of the whole, in bits: a wrong name
-beside right ones leaves orders of magnitude more than rounding. Constants are moved by damped Gauss-Newton with
-exact derivatives; then terms that the data do not ask for go, and constants become simple numbers where that costs
-the residual nothing.
+Constants are moved by damped Gauss-Newton with exact derivatives of the forms. Where no target fixes the scale, one
+coefficient of every block of terms that share equations is held.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -18,23 +16,21 @@ from scikan.core.expr import (
     Expr,
     Number,
     add,
-    as_float,
     evaluate,
     multiply,
     substitute,
 )
 from scikan.law.simplify import simplify
-from scikan.law.snapping import simplest_number
 from scikan.physics.elimination import is_regular
-from scikan.physics.families import Atom, Shape, shapes_of_curve, with_inner
-from scikan.physics.terms import MASS_ROWS, Matrix, SplineFit, Term
+from scikan.physics.families import Atom, with_inner
+from scikan.physics.terms import MASS_ROWS, Matrix, Term
 
 
 EXACT = 1e-11
 """Relative residual of constants fitted to rounding."""
 
 BITS_PER_STEP = 8.0
-MOST_ROWS = 1500
+MOST_VALUES = 1500
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +107,12 @@ class Problem:
     terms: tuple[Term, ...]
     target: Matrix | None = None
 
+    @property
+    def n_values(self) -> int:
+        """How many numbers the residual has."""
+        rows, _, components = next(iter(self.terms[0].weights.values())).shape
+        return int(rows * components)
+
     def blocks(self) -> tuple[int, ...]:
         """Return for every term the first term that it shares residual components with, directly or through others.
 
@@ -133,12 +135,12 @@ class Problem:
         if self.target is not None:
             return {}
         places = np.cumsum([0, *map(len, atoms)])
-        return {int(places[n]): _unit(atoms[n][0], self.terms[n]) for n in sorted(set(self.blocks()))}
+        return {int(places[n]): held_number(atoms[n][0], self.terms[n]) for n in sorted(set(self.blocks()))}
 
     def thinned(self) -> "Problem":
-        """Return the problem on at most MOST_ROWS values, evenly spread."""
+        """Return the problem on at most MOST_VALUES values, evenly spread."""
         rows, components = next(iter(self.terms[0].weights.values())).shape[::2]
-        few = max(60, MOST_ROWS // components)
+        few = max(60, MOST_VALUES // components)
         if rows <= few:
             return self
         index = np.linspace(0, rows - 1, few).round().astype(int)
@@ -270,113 +272,10 @@ def _least_squares(model: _Model, start: np.ndarray, free: np.ndarray) -> tuple[
     return point, errors
 
 
-def name_terms(problem: Problem, splines: SplineFit, floor: float) -> Named | None:
-    """Return the terms as formulas: names chosen by the residual of the whole, constants fitted on all rows.
-
-    Args:
-        floor: relative error of the curves, below which their names are not told apart.
-    """
-    offers = [shapes_of_curve(splines.curve(n), floor) for n in range(len(problem.terms))]
-    offers = [[_with(s, t.always) for s in shapes] for shapes, t in zip(offers, problem.terms, strict=True)]
-    # A term that no form resembles is small noise beside the others: it is left out, and the residual decides.
-    offers = [
-        shapes or [_with(Shape((), (), 1.0), t.always)]
-        for shapes, t in zip(offers, problem.terms, strict=True)
-    ]
-    if problem.target is None and not all(offers[n][0].atoms for n in problem.blocks()):
-        return None
-    few = problem.thinned()
-    n_values = len(few.terms[0].points) * next(iter(few.terms[0].weights.values())).shape[2]
-    blocks = problem.blocks()
-
-    def fitted(choice: list[Shape]) -> Named:
-        scales = [1.0] * len(choice)
-        if problem.target is None:
-            pinned = {n: choice[n].atoms[0] for n in set(blocks)}
-            unit = {
-                n: as_float(_unit(a, few.terms[n])) / choice[n].coefficients[0] for n, a in pinned.items()
-            }
-            scales = [unit[block] for block in blocks]
-        starts = [[c * x for c in s.coefficients] for s, x in zip(choice, scales, strict=True)]
-        return few.fit([s.atoms for s in choice], starts)
-
-    choice = [shapes[0] for shapes in offers]
-    best = fitted(choice)
-    for _ in range(2):
-        before = best
-        for n, shapes in enumerate(offers):
-            for shape in shapes:
-                if best.residual < EXACT or shape is choice[n]:
-                    continue
-                trial = [*choice[:n], shape, *choice[n + 1 :]]
-                other = fitted(trial)
-                if other.bits(n_values) < best.bits(n_values):
-                    best, choice = other, trial
-        if best.residual < EXACT or best is before:
-            break
-    best = problem.fit(best.atoms, best.coefficients)
-    return shortened(problem, best)
-
-
-def _with(shape: Shape, more: tuple[Atom, ...]) -> Shape:
-    extra = tuple(atom for atom in more if atom not in shape.atoms)
-    return Shape(shape.atoms + extra, shape.coefficients + (0.0,) * len(extra), shape.misfit)
-
-
-def _unit(atom: Atom, term: Term) -> Number:
+def held_number(atom: Atom, term: Term) -> Number:
     """Return the number that the first coefficient is held at: masses come out positive, and v**2 carries 1/2."""
     if atom.family.text == "u**2":
         return Number(Fraction(1, 2))
     order = 2 if 2 in term.weights else 0
     bent = atom.value(np.median(term.points), order)
     return Number(1 if float(bent) >= 0 else -1) if order else Number(Fraction(1, 2))
-
-
-def shortened(problem: Problem, named: Named) -> Named:
-    """Return the formula less every form without which it is as good, the least needed first."""
-    n_values = min(MOST_ROWS, problem.terms[0].points.shape[0])
-    while True:
-        held = {(t, 0) for t in problem.blocks()} if problem.target is None else set()
-        places = {(t, j) for t, atoms in enumerate(named.atoms) for j in range(len(atoms))} - held
-        trials = []
-        for t, j in sorted(places):
-            atoms, rows = list(named.atoms), list(named.coefficients)
-            atoms[t] = atoms[t][:j] + atoms[t][j + 1 :]
-            rows[t] = rows[t][:j] + rows[t][j + 1 :]
-            if any(atoms) and problem.keeps_mass(atoms, rows):
-                trials.append(problem.fit(atoms, rows))
-        better = [t for t in trials if t.bits(n_values) < named.bits(n_values)]
-        if not better:
-            return named
-        named = min(better, key=lambda t: t.bits(n_values))
-
-
-def snapped(problem: Problem, named: Named) -> Named:
-    """Return the formula with constants as simple numbers, each where the residual stays at its level."""
-    exact = named.residual < EXACT
-    limit = max(3.0 * named.residual, EXACT) if exact else named.residual * (1 + 1e-3)
-    for place in range(len(named.values)):
-        value, error = float(named.values[place]), float(named.errors[place])
-        if place in named.numbers:
-            continue
-        window = max(3 * error, 1e-8 * abs(value)) if exact else 3 * error
-        simple = simplest_number(value, window)
-        if simple is None or not np.isfinite(error):
-            continue
-        if simple[1] + 3.0 > np.log2(max(abs(value) / max(2 * window, 1e-300), 1.0)):
-            continue
-        trial = problem.fit(named.atoms, named.coefficients, named.numbers | {place: simple[0]})
-        if trial.residual <= limit:
-            named = trial
-    return named
-
-
-def dropped(named: Named) -> Named:
-    """Return the formula without the terms that have no form left."""
-    kept = [n for n, atoms in enumerate(named.atoms) if atoms]
-    return replace(
-        named,
-        terms=tuple(named.terms[n] for n in kept),
-        atoms=tuple(named.atoms[n] for n in kept),
-        coefficients=tuple(named.coefficients[n] for n in kept),
-    )

@@ -24,8 +24,9 @@ from scikan.core.parser import parse
 from scikan.law.record import Law
 from scikan.law.simplify import simplify
 from scikan.physics.elimination import needed_terms
-from scikan.physics.joint import EXACT, Named, Problem, dropped, name_terms, snapped
+from scikan.physics.joint import EXACT, Named, Problem
 from scikan.physics.mechanics import Motions, families
+from scikan.physics.naming import dropped, name_terms, snapped
 from scikan.physics.terms import SplineFit, Term, null_splines
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.linear import Refinement

@@ -134,7 +134,8 @@ def part(motions: Motions, speeds: tuple[int, ...], at: Place, power: tuple[int,
         weights[0] = (inertia + rest)[:, None]
         scale[0] = _stacked(inertia[:, None], 0) + _stacked(rest[:, None], 1)
     mass = {0: (second * p[:, None, None]).reshape(n_rows, 1, n * n)} if len(speeds) == 2 else {}
-    factor = multiply([*(motions.speed(i) for i in speeds), p_expr])
+    powers = [motions.speed(i) ** speeds.count(i) for i in dict.fromkeys(speeds)]
+    factor = multiply([*powers, p_expr])
     label = f"{'' if factor == ONE else factor}" + ("V" if not speeds else "f") + f"({at.expr})"
     # v_i times a constant is the time derivative of q_i: nothing knows of it.
     free = 0 if len(speeds) == 2 or power else 1
