@@ -125,6 +125,7 @@ FAMILIES = (
     Family("1/(1 + t0*u**2)", 4.5, _INSIDE),
     Family("1/sqrt(1 + t0*u**2)", 4.5, _INSIDE),
     Family("log(1 + t0*u**2)", 4.5, _INSIDE),
+    Family("log((u - t0)/(u + t0))", 5.0, ((0.5,), (1.0,), (2.0,)), relative=False, domain="positive"),
     Family("u**t0", 3.0, _EXPONENTS, relative=False, domain="positive"),
 )
 
@@ -287,8 +288,8 @@ def _pairs(curve: Curve, entries: list[Atom], columns: np.ndarray) -> Iterator[S
         places = [n for n, atom in enumerate(entries) if atom.family.text == text]
         both = explained[np.ix_(places, places)]
         for flat in np.argsort(-both, axis=None)[:2] if both.size else ():
-            i, j = np.unravel_index(int(flat), both.shape)
-            yield refined(curve, (entries[places[int(i)]], entries[places[int(j)]]))
+            place = np.unravel_index(int(flat), both.shape)
+            yield refined(curve, (entries[places[int(place[0])]], entries[places[int(place[1])]]))
 
 
 def _projected(curve: Curve, atoms: tuple[Atom, ...]) -> Shape:
