@@ -20,7 +20,7 @@ from scikan.law.evidence import whiteness
 from scikan.law.record import Law
 from scikan.physics.elasticity import MEASURES, Invariant, Measure, classes
 from scikan.physics.joint import EXACT, Named, Problem
-from scikan.physics.naming import dropped, name_terms, snapped
+from scikan.physics.joint_names import dropped, name_terms, snapped
 from scikan.physics.terms import SplineFit, Term, fit_splines
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.linear import Refinement
@@ -99,7 +99,7 @@ def constitutive_law(
         TableError: NaN or infinity, fewer than 30 rows, or none with det F > 0.
         SettingError: an unknown measure.
     """
-    f, stress, notices = _checked(f, stress, measure, component)
+    f, stress, notices = checked_stress(f, stress, measure, component)
     with threadpool_limits(limits=1):
         chosen = _measures(f, stress, measure, component)
         tried = [
@@ -134,10 +134,10 @@ def constitutive_law(
     )
 
 
-def _checked(
+def checked_stress(
     f: Any, stress: Any, measure: str | None, component: tuple[int, int] | None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Return F (rows, 3, 3), the stress (rows, components) and notices."""
+    """Return F (rows, 3, 3), the stress (rows, components) and notices; raises as `constitutive_law` does."""
     f, stress = np.asarray(f, float), np.asarray(stress, float)
     if f.ndim != 3 or f.shape[1:] != (3, 3):
         raise ShapeError(

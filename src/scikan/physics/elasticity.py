@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.nodes import Symbol
-from scikan.physics.families import FAMILIES, Atom
+from scikan.physics.forms import FAMILIES, Atom
 from scikan.physics.terms import Term
 
 

@@ -22,7 +22,7 @@ from scikan.core.expr import (
 )
 from scikan.law.simplify import simplify
 from scikan.physics.elimination import is_regular
-from scikan.physics.families import Atom, with_inner
+from scikan.physics.forms import Atom, with_inner
 from scikan.physics.terms import MASS_ROWS, Matrix, Term
 
 
@@ -31,6 +31,8 @@ EXACT = 1e-11
 
 BITS_PER_STEP = 8.0
 MOST_VALUES = 1500
+COLLAPSE = 1e4
+"""Masses this far from one, either way, mean that a form gave way where its coefficient could not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +169,9 @@ class Problem:
         parts, inner = model.parted(values)
         moved = model.moved(inner)
         size = self._size(moved, parts)
+        if self.target is None and self._collapses(moved, parts):
+            # Forms with inner constants may vanish though their coefficient is held; nothing is then left to be wrong.
+            size = 0.0
         residual = float(np.sqrt(np.mean(model.residual(values) ** 2))) / size if size > 0 else float("inf")
         return Named(self.terms, moved, parts, residual if np.isfinite(residual) else np.inf, errors, held)
 
@@ -177,6 +182,13 @@ class Problem:
         few = Problem(tuple(term.rows(slice(0, MASS_ROWS)) for term in self.terms))
         mass = few._rows(atoms, coefficients, "mass")
         return is_regular(mass, mass.shape[1])
+
+    def _collapses(self, atoms: Any, coefficients: Any) -> bool:
+        few = Problem(tuple(term.rows(slice(0, MASS_ROWS)) for term in self.terms))
+        mass = few._rows(atoms, coefficients, "mass")
+        d = int(np.sqrt(mass.shape[1]))
+        sizes = np.sqrt(np.mean(np.sum(mass.reshape(-1, d, d) ** 2, axis=2), axis=0))
+        return not bool(np.all((sizes < COLLAPSE) & (sizes > 1 / COLLAPSE)))
 
     def _rows(self, atoms: Any, coefficients: Any, kind: Literal["scale", "mass"]) -> np.ndarray:
         total: Any = 0.0

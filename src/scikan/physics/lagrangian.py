@@ -21,12 +21,13 @@ from scikan.core.kan import KAN
 from scikan.core.names import check_names
 from scikan.core.nodes import Number, Symbol, multiply
 from scikan.core.parser import parse
+from scikan.law.evidence import whiteness
 from scikan.law.record import Law
 from scikan.law.simplify import simplify
 from scikan.physics.elimination import needed_terms
 from scikan.physics.joint import EXACT, Named, Problem
+from scikan.physics.joint_names import dropped, name_terms, snapped
 from scikan.physics.mechanics import Motions, families
-from scikan.physics.naming import dropped, name_terms, snapped
 from scikan.physics.terms import SplineFit, Term, null_splines
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.linear import Refinement
@@ -88,6 +89,7 @@ def lagrangian(
     velocity_names: Sequence[str] | None = None,
     angles: Sequence[str | int] = (),
     prior: str | Expr | None = None,
+    snap: bool = True,
 ) -> Lagrangian:
     """Return the Lagrangian of a mechanical system from its states and accelerations.
 
@@ -96,6 +98,7 @@ def lagrangian(
         names: of the coordinates; q, or q1, q2, ...
         velocity_names: of the velocities; `v_` before the coordinate's name.
         angles: coordinates that are angles, by name or number: no radius is formed from them.
+        snap: whether constants become simple numbers where the data agree.
         prior: a Lagrangian believed to be near; of several answers the one with the nearest mass matrix is taken.
 
     Raises:
@@ -111,7 +114,7 @@ def lagrangian(
         aim, prior_residual = _aim(motions, prior)
         klass, terms = _class(motions, aim)
         splines, evidence = _refined(terms, aim)
-        named = _named(motions, terms, splines)
+        named = _named(terms, splines, snap)
         return _judged(motions, klass, splines, evidence, named, prior_residual)
 
 
@@ -222,24 +225,25 @@ def _refined(terms: list[Term], aim: np.ndarray) -> tuple[SplineFit, Refinement]
     return min(fits, key=lambda f: f.residual), evidence
 
 
-def _named(motions: Motions, terms: list[Term], splines: SplineFit) -> Named | None:
+def _named(terms: list[Term], splines: SplineFit, snap: bool) -> Named | None:
     if splines.residual > HOPELESS:
         return None
     problem = Problem(tuple(terms))
     named = name_terms(problem, splines, float(np.clip(splines.residual, 1e-9, 1e-2)))
     if named is None:
         return None
-    return dropped(snapped(problem, named))
+    return dropped(snapped(problem, named) if snap else named)
 
 
 @dataclass(frozen=True, eq=False)
 class Equation:
-    """The Euler-Lagrange equation of a formula on rows: residual, mass matrices, least |det M|."""
+    """The Euler-Lagrange equation of a formula on rows: residual, mass matrices, least |det M|, and what is left."""
 
     residual: float
     mass: Float[np.ndarray, "rows masses"]
     least_determinant: float
     energy_drift: float
+    left: Float[np.ndarray, "rows coordinates"]
 
     @classmethod
     def of(cls, tree: Expr, motions: Motions) -> "Equation":
@@ -270,7 +274,14 @@ class Equation:
                 mass.reshape(len(mass), -1),
                 float(np.abs(np.linalg.det(mass)).min()),
                 float(power / parts),
+                total,
             )
+
+    def is_white(self, motions: Motions) -> bool:
+        """Whether what is left of every coordinate's equation is noise, not a function of the state."""
+        rng, view = np.random.default_rng(0), np.concatenate([motions.q, motions.v], axis=1)
+        level = 0.01 / motions.n
+        return all(whiteness(self.left[:, j], [view], rng, level).is_white for j in range(motions.n))
 
 
 def _judged(
@@ -290,7 +301,8 @@ def _judged(
         law = Law((tree,), ("L",), names, domain=domain)
         energy = Law((energy_of(tree, motions),), ("E",), names, domain=domain)
         equation = Equation.of(tree, motions)
-    verdict, reason = _verdict(evidence, equation, klass, splines)
+    white = equation is not None and equation.residual >= 100 * EXACT and equation.is_white(motions)
+    verdict, reason = _verdict(evidence, equation, klass, white)
     if verdict == "none":
         law, energy = None, None
     return Lagrangian(
@@ -318,9 +330,7 @@ def energy_of(tree: Expr, motions: Motions) -> Expr:
     return simplify(add([*along, multiply((Number(-1), tree))]))
 
 
-def _verdict(
-    evidence: Refinement, equation: Equation | None, klass: str, splines: SplineFit
-) -> tuple[Verdict, str]:
+def _verdict(evidence: Refinement, equation: Equation | None, klass: str, white: bool) -> tuple[Verdict, str]:
     best = min(evidence.residuals)
     if best > HOPELESS:
         return "none", (
@@ -342,11 +352,15 @@ def _verdict(
             "law",
             f"the formula satisfies the equation of motion to rounding ({equation.residual:.0e}); {klass}.",
         )
-    noise = evidence.kind == "flat" and splines.next > 5 * best
-    if noise and equation.residual <= 1.1 * best:
+    if white and equation.residual <= 1.1 * best:
         return (
             "law",
             f"the formula leaves no more ({equation.residual:.1g}) than splines do ({best:.1g}); {klass}.",
+        )
+    if evidence.kind == "flat" and equation.residual > 1e-6:
+        return "none", (
+            f"a finer grid does not lower what is left of the equation ({evidence}), and it follows the state: "
+            "friction or driving, which no Lagrangian of these classes has."
         )
     return "approximation", (
         f"the formula leaves {equation.residual:.1g} of the equation, splines of the same class {best:.1g}."

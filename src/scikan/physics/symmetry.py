@@ -8,7 +8,7 @@ a wall stands between. Here each branch is followed from its own side, and its s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import jax
@@ -18,12 +18,15 @@ from jaxtyping import Float
 
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError, ShapeError, TableError
-from scikan.core.expr import Expr, evaluate
+from scikan.core.expr import Expr, evaluate, substitute
 from scikan.core.kan import KAN
-from scikan.core.nodes import Constant
+from scikan.core.nodes import Constant, Symbol, add, multiply
+from scikan.core.nodes import root as square_root
 from scikan.discovery.discover import Config, discover
 from scikan.law.record import Law
-from scikan.physics.families import Curve, shapes_of_curve
+from scikan.law.simplify import simplify
+from scikan.law.snapping import simplest_number
+from scikan.physics.forms import Curve, shapes_of_curve
 from scikan.symbolic.kanpiler import kanpiler
 
 
@@ -177,7 +180,8 @@ def hidden_symmetry(
     x, given = _checked(metric, samples, parameters, coordinate)
     change = Change(metric, form, coordinate, along or _distance(coordinate), x, given)
     untouched = change.loss(np.zeros(len(x)))
-    branches = [_branch(change, start, name, key) for start in (1.0, -1.0)]
+    first = _branch(change, 1.0, name, key)
+    branches = [first, _branch(change, -1.0, name, key, mirror=first)]
     if np.allclose(branches[0].slope, branches[1].slope, rtol=1e-6, atol=1e-9):
         branches = branches[:1]
     verdict, reason = _verdict(branches, untouched)
@@ -296,7 +300,7 @@ def pointwise(change: Change, start: float) -> np.ndarray:
     return u
 
 
-def _branch(change: Change, start: float, name: str, key: int) -> Branch:
+def _branch(change: Change, start: float, name: str, key: int, mirror: Branch | None = None) -> Branch:
     from scikan.physics.smooth import smooth_slope
 
     if change.is_local:
@@ -305,8 +309,14 @@ def _branch(change: Change, start: float, name: str, key: int) -> Branch:
         u, du = smooth_slope(change, start)
     table_loss = change.loss(u, du)
     keeps = bool(np.all(u > 0) or np.all(u < 0))
-    law = _named(change, u, name, key) if table_loss < 1e-6 else None
-    loss, integral, model = table_loss, None, None
+    if mirror is not None and mirror.law is not None and np.allclose(u, -mirror.slope, rtol=1e-9, atol=1e-12):
+        # The residual holds F'^2 alone: what is known of one sign is known of the other.
+        law: Law | None = replace(mirror.law, expressions=(simplify(-mirror.law.expression),))
+    else:
+        law = _named(change, u, name, key) if table_loss < 1e-6 else None
+    loss = table_loss
+    integral: Law | None = None
+    model: KAN | None = None
     if law is not None:
         loss = _loss_of(change, law)
         integral = _integral(change.s, law, name) if not change.parameters else None
@@ -359,16 +369,10 @@ def _integral(s: np.ndarray, law: Law, name: str) -> Law | None:
 
 
 def _as_law(shape: Any, law: Law, name: str, root: bool) -> Law:
-    from scikan.core.nodes import Symbol, add, multiply
-    from scikan.core.nodes import root as square_root
-    from scikan.law.simplify import simplify
-    from scikan.law.snapping import simplest_number
 
     def number(value: float) -> Expr:
         simple = simplest_number(value, 1e-6 * abs(value))
         return simple[0] if simple is not None else Constant(value)
-
-    from scikan.core.expr import substitute
 
     z: Expr = square_root(Symbol(name)) if root else Symbol(name)
     terms = []

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from scikan.core import bspline
 from scikan.core.nodes import ONE, Expr
-from scikan.physics.families import Atom, Curve
+from scikan.physics.forms import Atom, Curve
 from scikan.train.linear import NullVectors, knots_of, least_squares, null_vectors, spline_columns
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from scikan.core.expr import as_float
 from scikan.law.snapping import simplest_number
-from scikan.physics.families import Atom, Shape, shapes_of_curve
+from scikan.physics.forms import Atom, Shape, shapes_of_curve
 from scikan.physics.joint import EXACT, Named, Problem, held_number
 from scikan.physics.terms import SplineFit
 
