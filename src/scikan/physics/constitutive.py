@@ -15,10 +15,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from scikan.core.errors import SettingError, ShapeError, TableError
+from scikan.core.expr import Expr
 from scikan.core.kan import KAN
 from scikan.law.evidence import whiteness
 from scikan.law.record import Law
-from scikan.physics.elasticity import MEASURES, Invariant, Measure, classes
+from scikan.physics.elasticity import MEASURES, Invariant, Measure, classes, energy_invariant
 from scikan.physics.joint import EXACT, Named, Problem
 from scikan.physics.joint_names import dropped, name_terms, snapped
 from scikan.physics.terms import SplineFit, Term, fit_splines
@@ -55,6 +56,7 @@ class ConstitutiveLaw:
         asymmetry: antisymmetric part of the Kirchhoff stress over the whole; near 0 in balance of moments (NaN when
             only one component is given).
         floors: least residual that splines reach in each class.
+        prior_residual: error of the prior as given, over the stress; None without one.
         notices: what was done to the rows.
         splines: the curves behind the names.
         model: the energy as a KAN.
@@ -70,6 +72,7 @@ class ConstitutiveLaw:
     evidence: Refinement
     asymmetry: float
     floors: dict[str, float]
+    prior_residual: float | None
     notices: tuple[str, ...]
     splines: SplineFit
     model: KAN | None
@@ -80,8 +83,9 @@ def constitutive_law(
     f: Any,
     stress: Any,
     *,
-    measure: Measure | None = None,
+    measure: str | None = None,
     component: tuple[int, int] | None = None,
+    prior: str | Expr | None = None,
     invariants: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> ConstitutiveLaw:
     """Return the elastic energy behind measured stresses.
@@ -92,20 +96,26 @@ def constitutive_law(
         measure: "PK1", "Kirchhoff", "Cauchy" or "PK2". Left out, the symmetry of the data decides between PK1 and
             the symmetric ones, and the residual among these.
         component: which component `stress` holds if it is (rows,): (0, 1) is row 1, column 2.
+        prior: an energy believed to be near, over I1, I2 and J. Its own error is reported, and a function of it joins
+            the parts that the energy may have, so a coupling of invariants that it holds can be found.
         invariants: further scalars that W may depend on, by name: functions of one F (3, 3), written for JAX.
 
     Raises:
         ShapeError: arrays of other shapes, or one component without saying which.
         TableError: NaN or infinity, fewer than 30 rows, or none with det F > 0.
         SettingError: an unknown measure.
+
+    Example:
+        `kn.constitutive_law(F, P).energy` of Neo-Hookean data is W = mu/2 (I1 - 3) - mu log(J) + lambda/2 log(J)**2.
     """
     f, stress, notices = checked_stress(f, stress, measure, component)
     with threadpool_limits(limits=1):
         chosen = _measures(f, stress, measure, component)
+        believed = None if prior is None else energy_invariant(f, prior)
         tried = [
             (kind, name, [i.term(f, kind, component) for i in group])
             for kind in chosen
-            for name, group in classes(f, invariants)
+            for name, group in classes(f, invariants, believed)
         ]
         fits = [fit_splines(terms, stress, GRIDS[1]) for _, _, terms in tried]
         best = _best_named(tried, fits, stress)
@@ -125,6 +135,9 @@ def constitutive_law(
         evidence=evidence,
         asymmetry=float("nan") if component is not None else asymmetry(f, stress, kind),
         floors=floors,
+        prior_residual=None
+        if believed is None
+        else _prior_residual(believed.term(f, kind, component), stress),
         notices=notices,
         splines=splines,
         model=None
@@ -189,11 +202,11 @@ def asymmetry(f: np.ndarray, stress: np.ndarray, measure: Measure) -> float:
 
 
 def _measures(
-    f: np.ndarray, stress: np.ndarray, measure: Measure | None, component: tuple[int, int] | None
+    f: np.ndarray, stress: np.ndarray, measure: str | None, component: tuple[int, int] | None
 ) -> tuple[Measure, ...]:
     """Return the measures that are possible."""
     if measure is not None:
-        return (measure,)
+        return tuple(known for known in MEASURES if known == measure)
     if component is not None:
         return MEASURES
     as_given, as_pk1 = asymmetry(f, stress, "Kirchhoff"), asymmetry(f, stress, "PK1")
@@ -272,6 +285,11 @@ def _verdict(
             f"The energy leaves {named.residual:.2g} of the stress, with structure: {missing}.",
         )
     return "approximation", f"The energy leaves {named.residual:.2g} of the stress, splines {best:.2g}."
+
+
+def _prior_residual(term: Term, stress: np.ndarray) -> float:
+    predicted = term.weights[1].sum(axis=1)
+    return float(np.sqrt(np.mean((predicted - stress) ** 2) / np.mean(stress**2)))
 
 
 def _is_white(f: np.ndarray, stress: np.ndarray, named: Named) -> bool:

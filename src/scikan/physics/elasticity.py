@@ -11,7 +11,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from scikan.core.expr import Expr, differentiate, evaluate
 from scikan.core.nodes import Symbol
+from scikan.core.parser import parse
 from scikan.physics.forms import FAMILIES, Atom
 from scikan.physics.terms import Term
 
@@ -105,16 +107,20 @@ def times_volume(
 
 
 def classes(
-    f: Tensors, extra: Mapping[str, Callable[[Any], Any]] | None = None
+    f: Tensors,
+    extra: Mapping[str, Callable[[Any], Any]] | None = None,
+    believed: Invariant | None = None,
 ) -> Iterator[tuple[str, list[Invariant]]]:
     """Yield (name, invariants) of the classes of isotropic energies, the plainest first.
 
     Args:
         extra: further scalars of one F (3, 3), written for JAX, which join every class.
+        believed: a prior energy, which joins every class too.
     """
     kin = Kinematics(f)
     first, second, volume, stretches = kin.first(), kin.second(), kin.volume(), kin.stretches()
     more = [_given(name, scalar, f) for name, scalar in (extra or {}).items()]
+    more += [] if believed is None else [believed]
     third = -1.0 / 3.0
     yield "w1(I1) + w2(I2) + w3(J)", [first, second, volume, *more]
     iso = (
@@ -135,6 +141,28 @@ def classes(
         "w1(I1) + w2(I2/J^2) + w3(J)",
         [first, times_volume(second, volume, -2.0, ("trace_inverse_C",)), volume, *more],
     )
+
+
+def energy_invariant(f: Tensors, energy: str | Expr) -> Invariant:
+    """Return an energy over I1, I2 and J as a scalar of F by itself, named "prior".
+
+    Raises:
+        FormulaError: it is no formula over these names.
+    """
+    kin = Kinematics(f)
+    parts = {"I1": kin.first(), "I2": kin.second(), "J": kin.volume()}
+    tree = parse(energy, names=list(parts)) if isinstance(energy, str) else energy
+    columns = {name: part.values for name, part in parts.items()}
+
+    def at(expr: Expr) -> np.ndarray:
+        return np.broadcast_to(np.asarray(evaluate(expr, columns), float), (len(f), 1))
+
+    gradients = sum(
+        at(differentiate(tree, name))[:, :, None, None] * part.gradients for name, part in parts.items()
+    )
+    natural = {"I1": np.asarray([3.0]), "I2": np.asarray([3.0]), "J": np.asarray([1.0])}
+    origin = float(np.asarray(evaluate(tree, natural)).ravel()[0])
+    return Invariant(("prior",), np.array(at(tree)), np.asarray(gradients), origin)
 
 
 def _given(name: str, scalar: Callable[[Any], Any], f: Tensors) -> Invariant:

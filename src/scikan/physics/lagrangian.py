@@ -62,6 +62,7 @@ class Lagrangian:
         second: residual of the second best answer in the class; large means that the answer is the only one.
         prior_residual: that of the prior formula, if one was given.
         splines: the curves behind the names.
+        candidate: the formula that was judged; `law`, unless the verdict is "none".
         model: the law as a KAN.
     """
 
@@ -77,6 +78,7 @@ class Lagrangian:
     second: float
     prior_residual: float | None
     splines: SplineFit
+    candidate: Law | None
     model: KAN | None
 
 
@@ -208,7 +210,7 @@ def _class(motions: Motions, aim: np.ndarray) -> tuple[str, list[Term]]:
 
 def _falls(terms: list[Term], aim: np.ndarray, value: float) -> bool:
     """Whether a fourfold grid lowers the residual like the error of a spline, not like that of a wrong class."""
-    return null_splines(terms, 4 * GRIDS[0], aim).residual < 0.03 * value
+    return null_splines(terms, 4 * GRIDS[0], aim).residual < 0.25 * value
 
 
 def _refined(terms: list[Term], aim: np.ndarray) -> tuple[SplineFit, Refinement]:
@@ -303,6 +305,7 @@ def _judged(
         equation = Equation.of(tree, motions)
     white = equation is not None and equation.residual >= 100 * EXACT and equation.is_white(motions)
     verdict, reason = _verdict(evidence, equation, klass, white)
+    candidate = law
     if verdict == "none":
         law, energy = None, None
     return Lagrangian(
@@ -318,6 +321,7 @@ def _judged(
         second=splines.next,
         prior_residual=prior_residual,
         splines=splines,
+        candidate=candidate,
         model=None if law is None else kanpiler(law.expressions, names, domain=domain, targets=law.targets),
     )
 

@@ -26,8 +26,8 @@ CONSTANCY = 100.0
 MASS_ROWS = 200
 """Rows on which mass matrices are compared."""
 
-Weights = Mapping[int, Float[np.ndarray, "rows points components"]]
-Matrix = Float[np.ndarray, "rows columns"]
+Weights = Mapping[int, Float[np.ndarray, "_ _ _"]]
+Matrix = Float[np.ndarray, "_ _"]
 Kind = Literal["residual", "scale", "mass"]
 
 

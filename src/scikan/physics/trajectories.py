@@ -31,7 +31,7 @@ TRIM = 0.06
 WORSE = 1.15
 """Motions of the law may miss the positions by this much more than free curves do."""
 
-Rows = Float[np.ndarray, "rows coordinates"]
+Rows = Float[np.ndarray, "_ _"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +106,9 @@ def lagrangian_along(
         points = sum(track.q.size for track in tracks)
         left = sum(float(np.sum((track.q - track.states[:, 0]) ** 2)) for track in tracks)
         noise = float(np.sqrt(left / max(points - sum(t.free * t.q.shape[1] for t in tracks), 1.0)))
-        if first.law is None:
+        if first.candidate is None:
             return LagrangianAlong("none", first.reason, None, noise, float("nan"), first)
-        law, misfit = _refitted(tracks, first.law)
+        law, misfit = _refitted(tracks, first.candidate)
     verdict, reason = _verdict(first, noise, misfit)
     return LagrangianAlong(verdict, reason, None if verdict == "none" else law, noise, misfit, first)
 
