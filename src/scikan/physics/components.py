@@ -5,8 +5,9 @@ entries -> splines of each, added: the floor of every sum of one-variable functi
            all at once by least squares -> what the data do not need goes, least first -> constants -> law
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
 from typing import Any, Literal
 
 import numpy as np
@@ -181,7 +182,32 @@ def eliminated(
                 break
         else:
             break
+    better = True
+    while better:
+        better = False
+        for fewer in _exchanged(kept, laid, y):
+            trial, left = fitted(fewer)
+            if bits(left, len(fewer)) < bits(residual, len(kept)) - 1e-6:
+                kept, coef, residual, better = fewer, trial, left, True
+                break
     return [terms[n] for n in kept], coef, residual
+
+
+def _exchanged(kept: list[int], laid: np.ndarray, y: np.ndarray) -> Iterator[list[int]]:
+    """Yield the terms with one or two of them exchanged for the one that then explains most.
+
+    Among noise J and J^2 imitate log J, and taking one term away at a time never finds the way back.
+    """
+    for size in (2, 1):
+        for out in combinations(kept, size):
+            rest = [n for n in kept if n not in out]
+            frame = np.linalg.qr(laid[:, rest])[0] if rest else np.zeros((len(y), 0))
+            left, beyond = y - frame @ (frame.T @ y), laid - frame @ (frame.T @ laid)
+            norms = np.linalg.norm(beyond, axis=0)
+            usable = norms > 1e-8 * np.linalg.norm(laid, axis=0)
+            gain = np.where(usable, np.abs(beyond.T @ left) / np.where(usable, norms, 1.0), 0.0)
+            gain[list(kept)] = 0.0
+            yield sorted([*rest, int(np.argmax(gain))])
 
 
 def _law(
