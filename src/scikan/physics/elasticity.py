@@ -1,0 +1,173 @@
+r"""Invariants of a deformation gradient with their derivatives, and the classes of energies built on them.
+
+Values are (rows, points): one per row for an invariant, three for principal stretches, over which one function is
+summed. Gradients dI/dF are (rows, points, 3, 3).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+from scikan.core.expr import Expr, differentiate, evaluate
+from scikan.core.nodes import Symbol
+from scikan.core.parser import parse
+from scikan.physics.forms import FAMILIES, Atom
+from scikan.physics.terms import Term
+
+
+Measure: TypeAlias = Literal["PK1", "Kirchhoff", "Cauchy", "PK2"]
+MEASURES: tuple[Measure, ...] = ("PK1", "Kirchhoff", "Cauchy", "PK2")
+LOG = next(family for family in FAMILIES if family.text == "log(u)")
+Tensors = Float[np.ndarray, "rows 3 3"]
+
+
+@dataclass(frozen=True, eq=False)
+class Invariant:
+    """A scalar of F: names of its points, values, gradients, its value where nothing is deformed.
+
+    `shares_log`: a part log z of its function could as well stand in another's.
+    """
+
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "rows points"]
+    gradients: Float[np.ndarray, "rows points 3 3"]
+    origin: float
+    shares_log: bool = False
+
+    def term(self, f: Tensors, measure: Measure, component: tuple[int, int] | None) -> Term:
+        """Return its unknown part of the energy as a term of the stress."""
+        weight = in_measure(self.gradients, f[:, None], measure).reshape(*self.values.shape, 9)
+        if component is not None:
+            weight = weight[:, :, 3 * component[0] + component[1], None]
+        arguments = tuple(Symbol(name) for name in self.names)
+        label = f"w({self.names[0]})" if len(self.names) == 1 else f"sum of w({', '.join(self.names)})"
+        # The stretches' logarithms sum to that of J: beside stretches neither part knows its own.
+        gauge = ("log(u)",) if self.shares_log else ()
+        always = (Atom(LOG),) if self.shares_log and self.names == ("J",) else ()
+        return Term(
+            label, arguments, self.values, {1: weight}, gauge=gauge, always=always, origin=self.origin
+        )
+
+
+def in_measure(pk1: np.ndarray, f: np.ndarray, measure: Measure) -> np.ndarray:
+    """Return first Piola-Kirchhoff stresses (..., 3, 3) in another measure of stress."""
+    if measure == "PK1":
+        return pk1
+    if measure == "PK2":
+        return np.asarray(np.linalg.solve(np.broadcast_to(f, pk1.shape), pk1))
+    kirchhoff = pk1 @ np.swapaxes(f, -1, -2)
+    return np.asarray(kirchhoff if measure == "Kirchhoff" else kirchhoff / np.linalg.det(f)[..., None, None])
+
+
+@dataclass(frozen=True, eq=False)
+class Kinematics:
+    """What all invariants are made of: F, C = F^T F, J = det F, F^-T, and the singular vectors of F."""
+
+    f: Tensors
+
+    def volume(self) -> Invariant:
+        """Return J."""
+        j = np.linalg.det(self.f)
+        gradient = j[:, None, None] * np.swapaxes(np.linalg.inv(self.f), 1, 2)
+        return Invariant(("J",), j[:, None], gradient[:, None], 1.0)
+
+    def first(self) -> Invariant:
+        """Return I1 = tr C."""
+        return Invariant(("I1",), np.sum(self.f**2, axis=(1, 2))[:, None], 2 * self.f[:, None], 3.0)
+
+    def second(self) -> Invariant:
+        """Return I2 = (I1^2 - tr C^2) / 2."""
+        c = np.swapaxes(self.f, 1, 2) @ self.f
+        first = np.trace(c, axis1=1, axis2=2)
+        value = 0.5 * (first**2 - np.sum(c**2, axis=(1, 2)))
+        gradient = 2 * (first[:, None, None] * self.f - self.f @ c)
+        return Invariant(("I2",), value[:, None], gradient[:, None], 3.0)
+
+    def stretches(self) -> Invariant:
+        """Return the three principal stretches."""
+        u, s, vt = np.linalg.svd(self.f)
+        gradients = np.einsum("nip,npj->npij", u, vt)
+        return Invariant(("lambda1", "lambda2", "lambda3"), s, gradients, 1.0, True)
+
+
+def times_volume(
+    invariant: Invariant, volume: Invariant, exponent: float, names: tuple[str, ...]
+) -> Invariant:
+    """Return an invariant times a power of J; exponents that take the volume out give isochoric ones."""
+    factor = volume.values**exponent
+    slope = exponent * volume.values ** (exponent - 1)
+    gradients = (
+        factor[:, :, None, None] * invariant.gradients
+        + (invariant.values * slope)[:, :, None, None] * volume.gradients
+    )
+    return Invariant(names, invariant.values * factor, gradients, invariant.origin, invariant.shares_log)
+
+
+def classes(
+    f: Tensors,
+    extra: Mapping[str, Callable[[Any], Any]] | None = None,
+    believed: Invariant | None = None,
+) -> Iterator[tuple[str, list[Invariant]]]:
+    """Yield (name, invariants) of the classes of isotropic energies, the plainest first.
+
+    Args:
+        extra: further scalars of one F (3, 3), written for JAX, which join every class.
+        believed: a prior energy, which joins every class too.
+    """
+    kin = Kinematics(f)
+    first, second, volume, stretches = kin.first(), kin.second(), kin.volume(), kin.stretches()
+    more = [_given(name, scalar, f) for name, scalar in (extra or {}).items()]
+    more += [] if believed is None else [believed]
+    third = -1.0 / 3.0
+    yield "w1(I1) + w2(I2) + w3(J)", [first, second, volume, *more]
+    iso = (
+        times_volume(first, volume, 2 * third, ("I1_iso",)),
+        times_volume(second, volume, 4 * third, ("I2_iso",)),
+    )
+    yield "w1(I1 J^(-2/3)) + w2(I2 J^(-4/3)) + w3(J)", [*iso, volume, *more]
+    yield (
+        "one function of every principal stretch, and w(J)",
+        [stretches, replace(volume, shares_log=True), *more],
+    )
+    names = ("lambda1_iso", "lambda2_iso", "lambda3_iso")
+    yield (
+        "one function of every principal stretch at constant volume, and w(J)",
+        [times_volume(stretches, volume, third, names), replace(volume, shares_log=True), *more],
+    )
+    yield (
+        "w1(I1) + w2(I2/J^2) + w3(J)",
+        [first, times_volume(second, volume, -2.0, ("trace_inverse_C",)), volume, *more],
+    )
+
+
+def energy_invariant(f: Tensors, energy: str | Expr) -> Invariant:
+    """Return an energy over I1, I2 and J as a scalar of F by itself, named "prior".
+
+    Raises:
+        FormulaError: it is no formula over these names.
+    """
+    kin = Kinematics(f)
+    parts = {"I1": kin.first(), "I2": kin.second(), "J": kin.volume()}
+    tree = parse(energy, names=list(parts)) if isinstance(energy, str) else energy
+    columns = {name: part.values for name, part in parts.items()}
+
+    def at(expr: Expr) -> np.ndarray:
+        return np.broadcast_to(np.asarray(evaluate(expr, columns), float), (len(f), 1))
+
+    gradients = sum(
+        at(differentiate(tree, name))[:, :, None, None] * part.gradients for name, part in parts.items()
+    )
+    natural = {"I1": np.asarray([3.0]), "I2": np.asarray([3.0]), "J": np.asarray([1.0])}
+    origin = float(np.asarray(evaluate(tree, natural)).ravel()[0])
+    return Invariant(("prior",), np.array(at(tree)), np.asarray(gradients), origin)
+
+
+def _given(name: str, scalar: Callable[[Any], Any], f: Tensors) -> Invariant:
+    import jax
+
+    values, gradients = jax.vmap(jax.value_and_grad(scalar))(f)
+    origin = float(scalar(np.eye(3)))
+    return Invariant((name,), np.asarray(values)[:, None], np.asarray(gradients)[:, None], origin)
