@@ -5,7 +5,8 @@ a term that another one cancels. A deletion stays if the description length fall
 that asks for an exact law again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from itertools import chain
 
 from scikan.core.expr import (
     ONE,
@@ -17,13 +18,19 @@ from scikan.core.expr import (
     Number,
     add,
     children,
+    evaluate,
     map_children,
     multiply,
     walk,
 )
+from scikan.law.folding import key, split_coefficient
+from scikan.law.polynomials import expanded
 
 
 MOST_ROUNDS = 24
+CANCELLED = 1e-9
+"""Share of its parts below which a sum of coefficients is nothing but rounding."""
+
 MOST_NODES = 90
 
 Judge = Callable[[Expr], tuple[float, Expr] | None]
@@ -43,7 +50,7 @@ def shortened(expr: Expr, judge: Judge) -> Expr:
     bits, best = start
     refused: set[str] = set()
     for _ in range(MOST_ROUNDS):
-        for trial in deletions(best):
+        for trial in chain(multiplied_out(best), deletions(best)):
             name = _shape(trial)
             if name in refused:
                 continue
@@ -56,6 +63,37 @@ def shortened(expr: Expr, judge: Judge) -> Expr:
         else:
             break
     return best
+
+
+def multiplied_out(expr: Expr) -> Iterator[Expr]:
+    """Yield the law with one of its sums or products multiplied out and terms that cancel left out."""
+
+    def visit(node: Expr, put: Callable[[Expr], Expr]) -> Iterator[Expr]:
+        if isinstance(node, Add | Mul):
+            whole = _collected(expanded(node))
+            if whole != node:
+                yield put(whole)
+        for n, child in enumerate(children(node)):
+            yield from visit(child, _inside(node, n, put))
+
+    yield from visit(expr, lambda new: new)
+
+
+def _collected(expr: Expr) -> Expr:
+    """Return a sum with like terms added up; those that cancel to rounding are gone."""
+    if not isinstance(expr, Add):
+        return expr
+    groups: dict[Hashable, tuple[Expr, list[Expr]]] = {}
+    for term in expr.args:
+        coefficient, body = split_coefficient(term)
+        groups.setdefault(key(body), (body, []))[1].append(coefficient)
+    terms = []
+    for body, coefficients in groups.values():
+        values = [float(evaluate(c, {})) for c in coefficients]
+        if abs(sum(values)) > CANCELLED * sum(map(abs, values)):
+            one = coefficients[0] if len(values) == 1 else Constant(sum(values))
+            terms.append(multiply((one, body)))
+    return add(terms)
 
 
 def deletions(expr: Expr) -> Iterator[Expr]:

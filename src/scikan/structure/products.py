@@ -120,13 +120,32 @@ class _Columns:
 
 
 def _fitted(columns: _Columns, y: Vector, root: Vector, start: Any) -> Any:
-    """Return coefficients `(terms, columns, basis)`: one term more than `start`, all fitted together."""
-    left = y if start is None else y - _value(columns, start)
-    new = _alternated(columns, left, root, _greedy(columns, left, root))
-    model = new if start is None else np.concatenate([start, new])
-    if start is not None:
-        model = _alternated(columns, y, root, model)
-    return _damped(columns, y, root, model)
+    """Return coefficients `(terms, columns, basis)`: one term more than `start`, all fitted together.
+
+    A term of one column alone hides well in a product of many, so that one is also tried as the first.
+    """
+    if start is None:
+        return _damped(columns, y, root, _alternated(columns, y, root, _greedy(columns, y, root)))
+    models = []
+    for first in (start, _single_column(columns, y, root)) if len(start) == 1 else (start,):
+        left = y - _value(columns, first)
+        both = np.concatenate([first, _alternated(columns, left, root, _greedy(columns, left, root))])
+        models.append(_damped(columns, y, root, _alternated(columns, y, root, both)))
+    return min(models, key=lambda m: float(np.sum(columns.weighted(y - _value(columns, m), root) ** 2)))
+
+
+def _single_column(columns: _Columns, y: Vector, root: Vector) -> Any:
+    """Return the term that is a function of one column only and explains most."""
+    n_columns, n_basis = columns.values.shape[1:]
+    model = np.ones((1, n_columns, n_basis))
+    others = _others(_factors(columns, model))
+    trials = [_solved(columns, y, root, others, j)[0] for j in range(n_columns)]
+    misfits = [
+        float(np.sum(columns.weighted(y - columns.values[:, j] @ c, root) ** 2)) for j, c in enumerate(trials)
+    ]
+    j = int(np.argmin(misfits))
+    model[0, j] = trials[j]
+    return model
 
 
 def _factors(columns: _Columns, model: Any) -> Any:
