@@ -7,13 +7,12 @@ misfit but by length, and whoever asked refits them inside the whole law, where 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import ONE, Constant, Expr, Symbol, add, complexity, multiply, substitute
-from scikan.core.functions import LIBRARY, Function
+from scikan.core.functions import Function
 from scikan.core.parser import apply
 from scikan.discovery.affine import Screen
 from scikan.discovery.desk import Desk
@@ -32,7 +31,6 @@ N_NAMES = 5
 N_SEARCHED = 4
 NODE_BITS = 3.6
 _ENOUGH = 3.0
-_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -91,17 +89,19 @@ def _shortest(
 ) -> CurveName:
     """Return c f(a x + b) + d with as few of its constants as the floor allows."""
     best: CurveName | None = None
-    fits = []
+    fits: list[CurveName] = []
     for with_d, with_b, with_a in product((False, True), repeat=3):
-        fit = refit(_written(function, affine, with_a, with_b, with_d), {"u": x}, f, weight**2, steps=15, robust=False)
+        fit = refit(
+            _written(function, affine, with_a, with_b, with_d), {"u": x}, f, weight**2, steps=15, robust=False
+        )
         misfit = fit.mean_square / max(float(np.average(f**2, weights=weight**2)), 1e-300)
         if np.isfinite(misfit):
             score = _score(misfit, floor, complexity(fit.expr), len(f))
             fits.append(CurveName(fit.expr, misfit, score))
     least = min((fit.misfit for fit in fits), default=np.inf)
-    for fit in fits:
-        if fit.misfit <= _ENOUGH * max(least, floor) and (best is None or fit.score < best.score):
-            best = fit
+    for name in fits:
+        if name.misfit <= _ENOUGH * max(least, floor) and (best is None or name.score < best.score):
+            best = name
     return best or CurveName(ONE, np.inf, np.inf)
 
 

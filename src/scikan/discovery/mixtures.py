@@ -27,7 +27,7 @@ _FREQUENCIES = np.arange(0.6, 40.0, 1.3)
 
 def wave_laws(screen: Screen, targets: list[Target]) -> Iterator[Expr]:
     """Yield laws in which a target is $d + c\\, e^{r v} \\sin(w v + b)$ for a column v; all want a refit."""
-    found = []
+    found: list[Any] = []
     for target in targets[:N_WAVE_TARGETS]:
         for j in range(screen.level.columns.shape[1]):
             v = screen.library.values[j]
@@ -35,14 +35,16 @@ def wave_laws(screen: Screen, targets: list[Target]) -> Iterator[Expr]:
                 found.append((score, len(found), target, j, rate, frequency, weights))
     for _, _, target, j, rate, frequency, (d, cosine, sine) in sorted(found, key=lambda f: f[:2])[:N_WAVES]:
         v_expr = screen.level.expressions[j]
-        phase, size = float(np.arctan2(cosine, sine)), float(np.hypot(cosine, sine))
-        wave = call("sin", add([multiply([Constant(frequency), v_expr]), Constant(phase)]))
-        factors: list[Expr] = [Constant(size), wave]
-        if rate:
-            factors.insert(1, call("exp", multiply([Constant(rate), v_expr])))
+        size = float(np.hypot(cosine, sine))
         other = None if target.other < 0 else screen.library.expression(target.other)
-        yield screen.of_y(target.formula(multiply(factors), other))
-        yield screen.of_y(target.formula(add([multiply(factors), Constant(float(d))]), other))
+        # The same wave twice: its phase may be a simple number in one way of writing and not in the other.
+        for name, phase in (("sin", np.arctan2(cosine, sine)), ("cos", -np.arctan2(sine, cosine))):
+            wave = call(name, add([multiply([Constant(frequency), v_expr]), Constant(float(phase))]))
+            factors: list[Expr] = [Constant(size), wave]
+            if rate:
+                factors.insert(1, call("exp", multiply([Constant(rate), v_expr])))
+            yield screen.of_y(target.formula(multiply(factors), other))
+            yield screen.of_y(target.formula(add([multiply(factors), Constant(float(d))]), other))
 
 
 def _waves(screen: Screen, target: Target, v: Any) -> Iterator[tuple[float, float, float, Any]]:

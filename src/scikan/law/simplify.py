@@ -45,6 +45,7 @@ from scikan.law.folding import (
     merged,
     split_coefficient,
 )
+from scikan.law.moving import moved_inside, one_angle, turned_logarithm
 from scikan.law.polynomials import expanded, quotient, together
 from scikan.law.scaling import absorbed, normalised, pulled
 
@@ -93,6 +94,7 @@ class _Rules:
     positive: frozenset[str]
     fuel: int = _FUEL
     known: dict[Expr, Expr] = field(default_factory=dict)
+    trying: bool = False
 
     def run(self, expr: Expr) -> Expr:
         if not children(expr):
@@ -124,12 +126,28 @@ class _Rules:
 
     def _forms_of_sum(self, expr: Add) -> list[Expr]:
         forms = [_common_factor(expr), _collected(expanded(expr), self)]
+        for of in ("sin", "cos"):
+            turned = one_angle(expr, of)
+            if turned != expr:
+                forms += self._settled([expanded(turned)])
         return forms + self._forms_of_fraction(expr)
+
+    def _settled(self, forms: Iterable[Expr]) -> list[Expr]:
+        """Return forms that show their worth only when their parts are simplified; none inside another such one."""
+        if self.trying:
+            return []
+        self.trying = True
+        found = [self.run(form) for form in forms]
+        self.trying = False
+        # What was simplified without trying may become shorter with it.
+        self.known.clear()
+        return found
 
     def _forms_of_product(self, expr: Mul) -> list[Expr]:
         unit = normalised(expr)
         forms = [absorbed(expr), absorbed(unit) if isinstance(unit, Mul) else unit, pulled(expr)]
-        forms += [_joined_roots(expr), _collected(expanded(expr), self)]
+        forms += [_joined_roots(expr), _collected(expanded(expr), self), turned_logarithm(expr)]
+        forms += self._settled(moved_inside(expr, self.positive))
         return forms + self._forms_of_fraction(expr)
 
     def _forms_of_fraction(self, expr: Expr) -> list[Expr]:

@@ -18,7 +18,8 @@ from scipy.optimize import minimize_scalar
 
 from scikan.core.expr import ONE, Constant, Expr, Number, Symbol, add, multiply, power
 from scikan.core.printing import to_text
-from scikan.structure.surrogate import Surrogate, fit_surrogate
+from scikan.structure.answers import Surrogate
+from scikan.structure.surrogate import fit_surrogate
 
 
 Rows = Float[np.ndarray, "rows columns"]
@@ -199,7 +200,9 @@ def _factored(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Lev
         slope = float(np.clip(np.mean(moved * y) / size, -_LARGEST_WEIGHT, _LARGEST_WEIGHT))
         keeps_sign = bool(np.all(level.columns[:, j] > 0))
         for exponent in (Fraction(round(slope)), _fraction(slope)):
-            possible = exponent != 0 if keeps_sign else exponent in FACTORS and np.all(level.columns[:, j] != 0)
+            possible = (
+                exponent != 0 if keeps_sign else exponent in FACTORS and np.all(level.columns[:, j] != 0)
+            )
             misfit = np.sqrt(np.mean((moved - float(exponent) * y) ** 2) / size)
             if possible and misfit < WIDTH * abs(exponent):
                 powers.append((j, exponent))
@@ -290,7 +293,9 @@ def _refined_ratio(judged: Level, i: int, j: int, ratio: float) -> float:
         left = fit_surrogate(columns, few.target, few.weight).loo * few.weight
         return float(np.log(np.mean(left**2) + 1e-300))
 
-    best = minimize_scalar(error, bounds=(-0.1, 0.1), method="bounded", options={"maxiter": 14, "xatol": 1e-5})
+    best = minimize_scalar(
+        error, bounds=(-0.1, 0.1), method="bounded", options={"maxiter": 14, "xatol": 1e-5}
+    )
     return ratio * float(np.exp(best.x)) if best.fun <= error(0.0) else ratio
 
 
@@ -316,6 +321,8 @@ def _scaled(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Level
         weights = np.linalg.solve(free[:, pivots], free)
         # Nothing is measured by a column that changes sign.
         weights, pivots = weights[~changes_sign[pivots]], pivots[~changes_sign[pivots]]
+        if np.abs(weights[:, :n_columns]).max() > _LARGEST_WEIGHT:
+            continue
         limit = max(0.02, 1.6 * float(singular[-k]) + 0.004)
         tried: list[Any] = []
         for rounded in (_integers(weights), _fractions(weights)):
