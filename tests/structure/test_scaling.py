@@ -21,7 +21,7 @@ def test_a_power_law_keeps_no_column_and_its_factor_is_the_law():
     raw, last = reduced(lambda a, b, c: 2.0 * a * b**2 / c, "abc")
     assert last.columns.shape == (120, 0)
     assert np.ptp(last.target) < 1e-10
-    assert {step.kind for step in last.steps} == {"scaling"}
+    assert {step.kind for step in last.steps} == {"factor"}
 
 
 def test_a_power_law_is_seen_through_noise():
@@ -38,9 +38,29 @@ def test_a_ratio_of_sums_keeps_ratios(noise):
 
 def test_distances_are_shifts():
     _, last = reduced(lambda a, b, c: c * np.exp(-((a - b) ** 2)), "abc")
-    assert [step.kind for step in last.steps][0] == "shift"
+    assert [step.kind for step in last.steps] == ["factor", "shift"]
     assert [str(e) for e in last.expressions] in (["a - b"], ["b - a"])
     assert str(last.factor_expression) == "c"
+
+
+def test_columns_that_change_sign_are_divided_out_where_the_target_is_proportional_to_them():
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-1.0, 1.0, (200, 3))
+    y = x[:, 0] * x[:, 1] ** 2 * np.cos(x[:, 2])
+    last = reduce_table(x, y, ("a", "b", "c"))[-1]
+    assert [str(e) for e in last.expressions] == ["c"]
+    assert {step.kind for step in last.steps} == {"factor"}
+    assert np.allclose(last.target * last.factor, y)
+
+
+def test_a_combination_is_fitted_where_no_whole_weights_hold():
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-2.0, 2.0, (300, 2))
+    y = np.tanh(1.7 * x[:, 0] - 0.6 * x[:, 1])
+    last = reduce_table(x, y, ("a", "b"))[-1]
+    assert [step.kind for step in last.steps] == ["combination"]
+    ratio = np.linalg.lstsq(x, last.columns[:, 0], rcond=None)[0]
+    assert ratio[1] / ratio[0] == pytest.approx(-0.6 / 1.7, rel=1e-2)
 
 
 def test_a_column_that_does_not_matter_is_left_out():
