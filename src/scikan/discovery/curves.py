@@ -93,7 +93,9 @@ def _shortest(
     best: CurveName | None = None
     fits = []
     for with_d, with_b, with_a in product((False, True), repeat=3):
-        fit = refit(_written(function, affine, with_a, with_b, with_d), {"u": x}, f, weight**2, steps=15, robust=False)
+        fit = refit(
+            _written(function, affine, with_a, with_b, with_d), {"u": x}, f, weight**2, steps=15, robust=False
+        )
         misfit = fit.mean_square / max(float(np.average(f**2, weights=weight**2)), 1e-300)
         if np.isfinite(misfit):
             score = _score(misfit, floor, complexity(fit.expr), len(f))

@@ -128,7 +128,13 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
             front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
             watch.stage("formulas named from networks", front[0])
         ranked = bench.simplest_first(front, rng)
-    return Found(ranked, bench.readout, climbed, network, tuple(step.text for level in levels[-1:] for step in level.steps))
+    return Found(
+        ranked,
+        bench.readout,
+        climbed,
+        network,
+        tuple(step.text for level in levels[-1:] for step in level.steps),
+    )
 
 
 def _some_rows(data: Dataset, most: int, key: int) -> Dataset:
@@ -144,7 +150,9 @@ def _weights(table: Dataset) -> Any:
     return None if np.ptp(weight) == 0 else weight / weight.mean()
 
 
-def _closed_form(table: Dataset, bench: Bench, settings: SearchSettings, levels: list[Level]) -> Iterable[Expr]:
+def _closed_form(
+    table: Dataset, bench: Bench, settings: SearchSettings, levels: list[Level]
+) -> Iterable[Expr]:
     """Yield formulas found by regression; put the levels that they stand on into `levels`."""
     x, y, names = table.x, table.y[:, 0], table.names
     weights = _weightings(x, y, bench.weight, bench.readout)

@@ -66,7 +66,9 @@ def split_laws(screen: Screen, targets: list[Target], desk: Desk, ends: float) -
 def _rows(screen: Screen, target: Target) -> tuple[Any, Any, Any, float] | None:
     """Return (rows, u, root weights, spread in units of y) of a target on the rows of the fits."""
     level = screen.level
-    pick = np.unique(np.linspace(0, len(level.target) - 1, min(MOST_FIT_ROWS, len(level.target))).round().astype(int))
+    pick = np.unique(
+        np.linspace(0, len(level.target) - 1, min(MOST_FIT_ROWS, len(level.target))).round().astype(int)
+    )
     s = None if target.other < 0 else screen.library.evaluated(target.other, level.columns)
     u, weight = target.forward(level.target, s), target.weighted(level.target, s, level.weight)
     pick = pick[np.isfinite(u[pick]) & np.isfinite(weight[pick]) & (weight[pick] > 0)]
@@ -92,7 +94,9 @@ def _additive(screen: Screen, targets: list[Target]) -> Iterator[Split]:
             kept = singular > 1e-9 * singular[0]
             left, singular, right = left[:, kept], singular[kept], right[kept]
             coefficients = right.T @ ((left.T @ (u * weight)) / singular)
-            loo = (u * weight - left @ (left.T @ (u * weight))) / np.maximum(1 - np.sum(left**2, axis=1), 1e-3)
+            loo = (u * weight - left @ (left.T @ (u * weight))) / np.maximum(
+                1 - np.sum(left**2, axis=1), 1e-3
+            )
             error = float(np.sqrt(np.mean(loo**2))) / spread
             if best is None or error < best.error:
                 n = parts[0].shape[1]
@@ -155,10 +159,7 @@ def _named(screen: Screen, split: Split, desk: Desk, ends: float) -> Iterator[Ex
     level = screen.level
     floor = max(split.error**2, 1e-10)
     lists = [
-        [
-            curve_names(level.columns[split.rows, c.column], c.values, c.weight, floor, ends)
-            for c in term
-        ]
+        [curve_names(level.columns[split.rows, c.column], c.values, c.weight, floor, ends) for c in term]
         for term in split.terms
     ]
     s = None if split.target.other < 0 else screen.library.expression(split.target.other)

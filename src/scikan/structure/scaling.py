@@ -199,7 +199,9 @@ def _factored(level: Level, judged: Level, surrogate: Surrogate) -> Iterator[Lev
         slope = float(np.clip(np.mean(moved * y) / size, -_LARGEST_WEIGHT, _LARGEST_WEIGHT))
         keeps_sign = bool(np.all(level.columns[:, j] > 0))
         for exponent in (Fraction(round(slope)), _fraction(slope)):
-            possible = exponent != 0 if keeps_sign else exponent in FACTORS and np.all(level.columns[:, j] != 0)
+            possible = (
+                exponent != 0 if keeps_sign else exponent in FACTORS and np.all(level.columns[:, j] != 0)
+            )
             misfit = np.sqrt(np.mean((moved - float(exponent) * y) ** 2) / size)
             if possible and misfit < WIDTH * abs(exponent):
                 powers.append((j, exponent))
@@ -290,7 +292,9 @@ def _refined_ratio(judged: Level, i: int, j: int, ratio: float) -> float:
         left = fit_surrogate(columns, few.target, few.weight).loo * few.weight
         return float(np.log(np.mean(left**2) + 1e-300))
 
-    best = minimize_scalar(error, bounds=(-0.1, 0.1), method="bounded", options={"maxiter": 14, "xatol": 1e-5})
+    best = minimize_scalar(
+        error, bounds=(-0.1, 0.1), method="bounded", options={"maxiter": 14, "xatol": 1e-5}
+    )
     return ratio * float(np.exp(best.x)) if best.fun <= error(0.0) else ratio
 
 
