@@ -51,7 +51,7 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
         "errors": {"log": "relative", "linear": "additive"}[found.readout],
         "evidence": _evidence(found),
         "features": {
-            name: {"score": _finite(score), "low": _finite(low), "high": _finite(high)}
+            name: {"score": finite(score), "low": finite(low), "high": finite(high)}
             for name, (score, low, high) in found.features.items()
         },
         "structure": found.structure,
@@ -91,7 +91,7 @@ def _constants(proposal: Proposal) -> list[dict[str, Any]]:
     free = [
         {
             "value": c.value,
-            "error": _finite(c.error),
+            "error": finite(c.error),
             "snapped": False,
             "fitted": c.value,
             "text": f"{c.value!r}",
@@ -99,7 +99,7 @@ def _constants(proposal: Proposal) -> list[dict[str, Any]]:
         for c in constants(proposal.expression)
     ]
     snapped = [
-        {"value": s.value, "error": _finite(s.error), "snapped": True, "fitted": s.fitted, "text": s.text}
+        {"value": s.value, "error": finite(s.error), "snapped": True, "fitted": s.fitted, "text": s.text}
         for s in proposal.snapped
     ]
     return free + snapped
@@ -109,8 +109,8 @@ def _evidence(found: Discovery) -> dict[str, Any]:
     evidence = found.evidence
     return {
         "dependence_p": {"pearson": evidence.dependence.pearson, "rank": evidence.dependence.rank},
-        "residual_neighbour_correlation": _finite(evidence.whiteness.correlation),
-        "residual_threshold": _finite(evidence.whiteness.threshold),
+        "residual_neighbour_correlation": finite(evidence.whiteness.correlation),
+        "residual_threshold": finite(evidence.whiteness.threshold),
         "no_worse_than_network": bool(evidence.beats_network),
         "rows": evidence.rows,
     }
@@ -121,12 +121,13 @@ def _on_front(proposal: Proposal) -> dict[str, Any]:
         "formula": str(proposal.expression),
         "complexity": complexity(proposal.expression),
         "bits": round(proposal.bits, 2),
-        "relative_mean_square": _finite(proposal.relative),
+        "relative_mean_square": finite(proposal.relative),
         "origin": proposal.origin,
     }
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """Return the number, or None where JSON has no word for it."""
     return float(value) if math.isfinite(value) else None
 
 

@@ -5,19 +5,18 @@ standard error; exit status 0 means a law, 3 none, 4 an approximation, 2 bad inp
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from scikan.app.faces import names, spoken_errors
+from scikan.app.physics import physics
+
 
 # Small linear algebra on several BLAS threads is slower, and far slower when cores are shared; NumPy reads
 # this when it loads, which is later.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-LAW, BAD_INPUT, NONE, APPROXIMATION, INTERRUPTED = 0, 2, 3, 4, 130
 
 app = typer.Typer(
     name="scikan",
@@ -27,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(physics, name="physics")
 
 Table = Annotated[
     Path, typer.Argument(help="CSV, TSV, whitespace table, .xlsx or .parquet.", show_default=False)
@@ -99,7 +99,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Find the law in a table: stages as they go, then the formula, its score on unseen rows, and a picture."""
-    with _errors(debug):
+    with spoken_errors(debug):
         from scikan.app.run import run_table
 
         group, time = _split_choice(split, group, time)
@@ -154,7 +154,7 @@ def fit(
     debug: Debug = False,
 ) -> None:
     """Train a network on a table and write it; its scores are printed beside a linear model and boosted trees."""
-    with _errors(debug):
+    with spoken_errors(debug):
         from scikan.app.commands import fit_table
 
         group, time = _split_choice(split, group, time)
@@ -197,10 +197,10 @@ def formula(
     debug: Debug = False,
 ) -> None:
     """Print the formula of a network; edges without a name are named on a table. Status 3 if some cannot be."""
-    with _errors(debug):
+    with spoken_errors(debug):
         from scikan.app.commands import print_formula
 
-        options = {"missing": _missing(missing), "category": _names(category)} | _format(
+        options = {"missing": _missing(missing), "category": names(category)} | _format(
             delimiter, decimal, sheet
         )
         status = print_formula(
@@ -229,7 +229,7 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Draw a network, or list the names that suit one of its edges."""
-    with _errors(debug):
+    with spoken_errors(debug):
         from scikan.app.commands import show_model
 
         options = _format(delimiter, decimal, sheet)
@@ -251,7 +251,7 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Write a table's columns with the predictions of a network or a law beside them."""
-    with _errors(debug):
+    with spoken_errors(debug):
         from scikan.app.commands import predict_table
 
         options = _format(delimiter, decimal, sheet)
@@ -289,11 +289,11 @@ def _table_options(
     sheet: str | None,
 ) -> dict[str, Any]:
     return {
-        "inputs": _names(inputs) or None,
-        "ignore": _names(ignore),
+        "inputs": names(inputs) or None,
+        "ignore": names(ignore),
         "sigma": sigma,
         "missing": _missing(missing),
-        "category": _names(category),
+        "category": names(category),
         "group": group,
         "time": time,
         "delimiter": delimiter,
@@ -308,27 +308,6 @@ def _missing(text: str | None) -> str | None:
 
         raise SettingError(f"--missing {text} is unknown.", fix="write --missing drop or --missing median.")
     return text
-
-
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
-
-
-@contextmanager
-def _errors(debug: bool) -> Iterator[None]:
-    """Turn our errors into sentences and exit statuses; the rest is a fault of ours and keeps its trace."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("Interrupted.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    except Exception as error:
-        from scikan.core.errors import KanError
-
-        if debug or not isinstance(error, KanError):
-            raise
-        typer.echo(str(error), err=True)
-        raise typer.Exit(BAD_INPUT) from None
 
 
 def main() -> None:

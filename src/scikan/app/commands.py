@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scikan.app.cli import INTERRUPTED, LAW, NONE
+from scikan.app.faces import INTERRUPTED, LAW, NONE
 from scikan.app.output import check_file, write_file
 from scikan.core.dataset import Dataset
 from scikan.core.errors import ModelFileError, NotSymbolicError, SettingError

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scikan.app.answer import check_folder, law_json, write_folder, write_json
-from scikan.app.cli import APPROXIMATION, INTERRUPTED, LAW, NONE
+from scikan.app.faces import APPROXIMATION, INTERRUPTED, LAW, NONE
 from scikan.core.dataset import Dataset
 from scikan.core.printing import to_text
 from scikan.discovery.discover import Config, Discovery, discover

@@ -26,7 +26,7 @@ WHITE = 1.1
 NO_WORSE = 1.06
 """Factor by which a shorter law may vary more: what chance does to a few thousand rows."""
 
-MOST_SUBSETS = 30_000
+MOST_SUBSETS = 200_000
 MOST_ERROR_ROWS = 800
 
 SUPPORT = 1e-8
@@ -316,10 +316,16 @@ def small_subsets(table: Laid, most: int = 40) -> Float[np.ndarray, "columns can
     a, b = table.rates[np.ix_(train, live)] / reach[live], table.errors[:, live] / reach[live]
     gram_a, gram_b = a.T @ a / len(a), b.T @ b / len(b)
     found = []
+    laws: list[np.ndarray] = []
     for size in (1, 2, 3, 4):
         if not 0 < comb(len(live), size) <= MOST_SUBSETS:
             break
         sets = np.asarray(list(combinations(range(len(live)), size)))
+        # A law with any further column is one more subset that holds: these would crowd out all other laws.
+        for law in laws:
+            sets = sets[~np.all([np.any(sets == k, axis=1) for k in law], axis=0)]
+        if not len(sets):
+            break
         small_a = gram_a[sets[:, :, None], sets[:, None, :]]
         small_b = gram_b[sets[:, :, None], sets[:, None, :]] + 1e-9 * np.eye(size)
         inverse = np.linalg.inv(np.linalg.cholesky(small_b))
@@ -328,6 +334,8 @@ def small_subsets(table: Laid, most: int = 40) -> Float[np.ndarray, "columns can
             vector = np.zeros(len(table.sizes))
             vector[live[sets[n]]] = (inverse[n].T @ vectors[n][:, 0]) / reach[live[sets[n]]]
             found.append(vector)
+            if values[n, 0] < WHITE**2:
+                laws.append(sets[n])
     return np.stack(found, axis=1) if found else np.zeros((len(table.sizes), 0))
 
 
