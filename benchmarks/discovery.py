@@ -77,7 +77,9 @@ def run(law: dict[str, str], seed: int, arguments: argparse.Namespace) -> dict[s
     for j in range(arguments.dummies):
         x[f"dummy{j}"], fresh[f"dummy{j}"] = rng.uniform(1, 5, rows), rng.uniform(1, 5, 1000)
     started, worked = perf_counter(), process_time()
-    data = kn.Dataset.from_arrays(np.column_stack(list(x.values())), measured, names=list(x), targets=[TARGET])
+    data = kn.Dataset.from_arrays(
+        np.column_stack(list(x.values())), measured, names=list(x), targets=[TARGET]
+    )
     found = kn.discover(data, kn.Config(key=seed))
     seconds, cpu = perf_counter() - started, process_time() - worked
     best = found.front[0]
