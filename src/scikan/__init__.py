@@ -44,6 +44,7 @@ _HOMES = {
     "edit.surgery": ("compact", "prune", "remove_edges"),
     "files.table": ("read_rows", "read_table"),
     "law.answers": ("load_law",),
+    "law.export": ("export",),
     "law.record": ("Law",),
     "law.simplify": ("simplify",),
     "law.snapping": ("snap_law",),
