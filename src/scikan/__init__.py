@@ -45,6 +45,7 @@ _HOMES = {
     "files.table": ("read_rows", "read_table"),
     "law.answers": ("load_law",),
     "law.export": ("export",),
+    "law.parameters": ("Parameters", "fit_parameters"),
     "law.record": ("Law",),
     "law.simplify": ("simplify",),
     "law.snapping": ("snap_law",),
