@@ -44,6 +44,7 @@ _HOMES = {
     "edit.surgery": ("compact", "prune", "remove_edges"),
     "files.table": ("read_rows", "read_table"),
     "law.answers": ("load_law",),
+    "law.domain": ("Risk", "domain_risks"),
     "law.export": ("export",),
     "law.parameters": ("Parameters", "fit_parameters"),
     "law.record": ("Law",),

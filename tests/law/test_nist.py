@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nist import digits, names, problem
+from certified import digits, names, problem
 
 from scikan.core.errors import FormulaError
 from scikan.core.expr import constants, evaluate
