@@ -85,7 +85,7 @@ def test_names_of_columns_are_never_code(language: str) -> None:
 def test_the_written_file_is_the_text_and_runs_by_itself(tmp_path) -> None:
     text = export(law("x**2*y"), "numpy", tmp_path / "mine.py")
     assert (tmp_path / "mine.py").read_text(encoding="utf-8") == text
-    code = "from mine import law; print(law([1, 2], [3, 4], 0))"
+    code = "from mine import law; print(law([1, 2], [3, 4]))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
@@ -96,10 +96,10 @@ def test_a_workbook_holds_rows_formulas_and_what_they_should_give(tmp_path) -> N
     openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed here")
     law("x**2*y", "y - x").export("excel", tmp_path / "law.xlsx")
     sheet = openpyxl.load_workbook(tmp_path / "law.xlsx").worksheets[0]
-    assert [cell.value for cell in sheet[1]] == [*NAMES, "t0", "t1", "t0 (law)", "t1 (law)"]
+    assert [cell.value for cell in sheet[1]] == ["x", "y", "t0", "t1", "t0 (law)", "t1 (law)"]
     for row in (2, 51):
         cells = {cell.coordinate: cell.value for cell in sheet[row]}
-        for formula, value in (("D", "F"), ("E", "G")):
+        for formula, value in (("C", "E"), ("D", "F")):
             given = compute(cells[f"{formula}{row}"], cells)
             assert given == pytest.approx(cells[f"{value}{row}"], rel=1e-14)
 

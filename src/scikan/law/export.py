@@ -6,13 +6,14 @@ relative error that running the file on sampled rows gave (see `law.proving`).
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from scikan.core.errors import SettingError
+from scikan.core.expr import symbols
 from scikan.core.printing import quoted
 from scikan.law.dialects import EXCEL, JAX, NUMPY, SYMPY, TORCH, C, Dialect, identifiers, write
 from scikan.law.proving import Proof, prove, sampled_rows
@@ -62,7 +63,8 @@ def export(
     """Return the law as source text of another language; write it if a path is given.
 
     Args:
-        law: one or more targets; the functions are called `law`, or `law_0`, `law_1`, ...
+        law: one or more targets; the functions are called `law`, or `law_0`, `law_1`, ..., and take the columns that
+            the law uses, in its order.
         language: "numpy", "jax", "torch", "sympy", "c", "excel" (formulas for a row whose columns stand from A on)
             or "latex".
         path: the file; one that ends in `.xlsx` becomes a workbook with sampled rows (language "excel" only).
@@ -104,11 +106,20 @@ def exported(law: Law, language: Language | str, *, verdict: str = "", run: bool
     """Return the law in another language with what running it gave; arguments and errors as in `export`."""
     if language not in LANGUAGES:
         raise SettingError(f"There is no export to {language!r}.", fix=f"one of {', '.join(LANGUAGES)}.")
+    law = with_used_columns(law)
     functions = ["law"] if len(law) == 1 else [f"law_{i}" for i in range(len(law))]
     body = _body(law, language, functions)
     proof = prove(law, language, body, functions) if run else Proof(None, "Not run: it was not asked for.")
     header = tuple(_header(law, language, functions, verdict, proof))
     return Export(language, _commented(header, language) + body, body, proof, header)
+
+
+def with_used_columns(law: Law) -> Law:
+    """Return the law over the columns that it uses, in their order; a law that uses none keeps all."""
+    used = {name for expr in law.expressions for name in symbols(expr)}
+    at = [j for j, name in enumerate(law.names) if name in used or not used]
+    domain = None if law.domain is None else law.domain[at]
+    return replace(law, names=tuple(law.names[j] for j in at), domain=domain)
 
 
 def _body(law: Law, language: str, functions: Sequence[str]) -> str:
@@ -164,6 +175,7 @@ def _sheet_formulas(law: Law, row: int) -> list[str]:
 
 
 def _workbook(path: Path, law: Law, made: Export) -> None:
+    law = with_used_columns(law)
     rows = sampled_rows(law, _SHOWN_ROWS)
     with np.errstate(all="ignore"):
         expected = np.broadcast_to(law(rows).reshape(-1, len(law)), (len(rows), len(law)))
