@@ -83,6 +83,8 @@ def predicted(given: Problem, part: int, seconds: float) -> dict[str, object]:
 def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     known = {(row["task"], row["set"], int(row["part"])) for row in done(arguments.out)}
     sets = sorted(map(problem, names()), key=lambda given: (len(given.y), given.name))
+    if arguments.reverse:
+        sets.reverse()
     jobs = [("certified", given, part) for given in sets for part in range(2)]
     jobs += [("predicted", given, part) for given in sets for part in range(FOLDS)]
     for task, given, part in jobs:
@@ -132,6 +134,7 @@ def summary(path: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5.0, help="time for networks in each discovery")
+    parser.add_argument("--reverse", action="store_true", help="large tables first")
     parser.add_argument("--summary", action="store_true", help="run nothing, tell what is there")
     parser.add_argument("--out", type=Path, default=Path("nist.csv"))
     arguments = parser.parse_args()

@@ -22,4 +22,4 @@ def test_any_formula_of_a_sheet_is_that_of_the_law(plan) -> None:
     cells = {f"{letter}2": COLUMNS[name] for letter, name in zip("ABC", used, strict=False)}
     made = exported(Law((tree,), ("t",), ("x", "y", "z")), "excel", run=False)
     given_back = np.broadcast_to(compute(made.body.strip(), cells), expected.shape)
-    assert np.allclose(given_back, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
+    assert np.allclose(given_back, expected, rtol=1e-6, atol=1e-9 + 1e-6 * np.abs(expected).max())

@@ -138,7 +138,7 @@ class _Reader:
             return self.cells[token]
         arguments = self.arguments()
         if token == "PI" and not arguments:
-            return np.float64(f"{math.pi:.15g}")
+            return np.float64(math.pi)
         if token not in _FUNCTIONS:
             raise FormulaError(f"Unknown name {token!r} in a formula.", fix="Export the law again.")
         return _FUNCTIONS[token](*arguments)
