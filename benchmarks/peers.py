@@ -131,7 +131,9 @@ def nested(text: str, names: list[str]) -> Expr:
             next(tokens)
             inner = read()
             next(tokens)
-            return substitute(kn.parse(f"{word}(u)", names=("u",)), {"u": inner})
+            # gplearn's own root and logarithm are those of the absolute value.
+            text = f"{word}(abs(u))" if word in ("sqrt", "log") else f"{word}(u)"
+            return substitute(kn.parse(text, names=("u",)), {"u": inner})
         return kn.parse(f"`{names[int(word[1:])]}`") if word[0] == "c" else Number(float(word))
 
     return read()
