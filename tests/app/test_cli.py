@@ -202,6 +202,22 @@ def test_predict_counts_rows_without_a_value(made, tmp_path):
     assert out.splitlines()[2] == "-1.0,2,"
 
 
+@pytest.mark.parametrize("language", ["numpy", "excel"])
+def test_export_writes_the_law_and_tells_how_far_it_agrees(made, tmp_path, language):
+    status, out, err = scikan("export", made[0] / "answer", "--to", language)
+    assert status == 0 and "greatest relative error" in out and "Verdict: law" in out and "[m]" in out
+    assert "greatest relative error" in err
+    again = scikan("export", made[0] / "answer/law.json", "--to", language, "--out", "law.txt")
+    assert again[0] == 0 and (tmp_path / "law.txt").read_text() == out
+    assert scikan("export", made[0] / "answer", "--to", language, "--out", "law.txt")[0] == 2
+
+
+def test_export_refuses_what_it_cannot_do(made):
+    for options in (("--to", "fortran"), ("--to", "c", "--out", "law.xlsx")):
+        status, _, err = scikan("export", made[0] / "answer", *options)
+        assert status == 2 and "Fix:" in err
+
+
 def test_load_law_gives_the_law_with_units_ranges_and_errors(made):
     law = kn.load_law(made[0] / "answer")
     assert law.targets == ("area",) and law.units["radius"] == "m"

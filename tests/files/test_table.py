@@ -227,4 +227,4 @@ def test_the_shipped_tables_can_be_read():
         target = path.read_text().split("\n#")[-1].split("\n")[1].split(",")[-1]
         sizes[path.stem] = read_table(path, target).n_rows
     known = {"Bennett5": 154, "Chwirut2": 54, "DanWood": 6, "Gauss1": 250, "Hahn1": 236, "Misra1a": 14}
-    assert sizes == known | {"Rat43": 15, "Thurber": 37}
+    assert sizes.items() >= (known | {"Rat43": 15, "Thurber": 37}).items() and len(sizes) == 27

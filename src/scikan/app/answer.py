@@ -23,6 +23,7 @@ from scikan.core.errors import SettingError
 from scikan.core.expr import complexity, constants, symbols
 from scikan.discovery.discover import Discovery
 from scikan.discovery.proposals import Proposal
+from scikan.law.domain import domain_risks
 
 
 FORMAT = 1
@@ -50,6 +51,7 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
         "protocol": found.protocol,
         "errors": {"log": "relative", "linear": "additive"}[found.readout],
         "evidence": _evidence(found),
+        "domain_risks": None if law is None else [risk.told for risk in domain_risks(law)],
         "features": {
             name: {"score": finite(score), "low": finite(low), "high": finite(high)}
             for name, (score, low, high) in found.features.items()

@@ -259,6 +259,27 @@ def predict(
     raise typer.Exit(status)
 
 
+@app.command()
+def export(
+    law: Annotated[Path, typer.Argument(help="The law.json or folder that run wrote.", show_default=False)],
+    to: Annotated[str, typer.Option(help="numpy, jax, torch, sympy, c, excel or latex.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="File; .xlsx makes a workbook. Default: standard output.")
+    ] = None,
+    overwrite: Overwrite = False,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not run the text and compare it with the law.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Write a law in another language, with what running that text gave against the law. Status 3 if they differ."""
+    with _errors(debug):
+        from scikan.app.exporting import export_law
+
+        status = export_law(law, to, out=out, overwrite=overwrite, run=not no_check)
+    raise typer.Exit(status)
+
+
 def _format(delimiter: str | None, decimal: str | None, sheet: str | None) -> dict[str, Any]:
     return {"delimiter": delimiter, "decimal": decimal, "sheet": sheet}
 

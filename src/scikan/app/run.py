@@ -14,6 +14,7 @@ from scikan.core.printing import to_text
 from scikan.discovery.discover import Config, Discovery, discover
 from scikan.discovery.proposals import Proposal
 from scikan.files.table import read_table
+from scikan.law.domain import domain_risks
 
 
 STATUS = {"law": LAW, "none": NONE, "approximation": APPROXIMATION}
@@ -94,6 +95,8 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
         )
         for line in _constant_lines(found.front[0]):
             console.print(escape(f"        {line}"), style="dim")
+        for risk in domain_risks(found.law):
+            console.print(escape(f"    note: {risk.told}"))
     console.print()
     unit = data.units.get(data.targets[0])
     grid = Table(box=None, pad_edge=False, title=None, header_style="dim")

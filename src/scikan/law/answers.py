@@ -50,6 +50,16 @@ def load_law(path: str | os.PathLike[str]) -> Law:
         ) from None
 
 
+def load_verdict(path: str | os.PathLike[str]) -> str:
+    """Return the verdict in a `law.json` ("law", "approximation", "none"), empty if it holds none.
+
+    Raises:
+        ModelFileError: there is no such file, or it is no law.json.
+    """
+    path = Path(path)
+    return str(_content(path / "law.json" if path.is_dir() else path).get("verdict") or "")
+
+
 def _content(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_FILE:

@@ -158,6 +158,12 @@ class Law:
         head = "import numpy as np\n"
         return head + "".join(source.removeprefix(head) for source in sources)
 
+    def export(self, language: str, path: Any = None, *, verdict: str = "", run: bool = True) -> str:
+        """Return the law as source text of another language, run and compared with the law; see `law.export`."""
+        from scikan.law.export import export
+
+        return export(self, language, path, verdict=verdict, run=run)
+
     def text(self, digits: int | None = None) -> str:
         """Return the equations as text, one a line, floats rounded to significant `digits` for show."""
         return "\n".join(

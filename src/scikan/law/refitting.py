@@ -5,9 +5,9 @@ twelvefold after a success and rises eightfold after a failure; a step that meet
 Undamped steps by least squares finish. Where this simple rule does not arrive, SciPy's trust region does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,7 @@ Readout: TypeAlias = Literal["linear", "log"]
 ROUNDING = 1e-14
 ERROR_FLOOR = 1e-13
 _LARGEST_DAMPING = 1e10
+_POLISHING = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,16 @@ class Residuals:
         return float(np.sqrt(np.mean(weighted**2))) or 1.0
 
 
+@runtime_checkable
+class Problem(Protocol):
+    """Residuals, `(N,)`, and their Jacobian, `(N, n)`, as a function of n constants."""
+
+    @property
+    def scale(self) -> float: ...
+
+    def __call__(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class _Point:
     values: np.ndarray
@@ -79,7 +90,12 @@ class _Point:
 
 
 def residuals(
-    expr: Expr, columns: Mapping[str, Any], y: Any, weight: Any = None, readout: Readout = "linear"
+    expr: Expr,
+    columns: Mapping[str, Any],
+    y: Any,
+    weight: Any = None,
+    readout: Readout = "linear",
+    parameters: Sequence[str] = (),
 ) -> Residuals:
     """Return the residuals of a law on a table; the weights are scaled to mean 1.
 
@@ -102,7 +118,7 @@ def residuals(
         raise ShapeError(f"Columns of different shapes: {lengths}.", fix="Give arrays of one shape (N,).")
     if readout == "log" and np.any(target == 0):
         raise SettingError("A target with zeros has no relative errors.", fix='Use readout="linear".')
-    return Residuals(tape(expr, columns, len(target)), target, root, readout)
+    return Residuals(tape(expr, columns, len(target), parameters), target, root, readout)
 
 
 def refit(
@@ -136,18 +152,36 @@ def refit(
     start = _point(problem, np.array([c.value for c in found], dtype=float))
     if not found:
         return Refit(expr, start.loss / len(problem.y), np.zeros((0, 0)), np.isfinite(start.loss).item())
+    solved = solve(problem, start.values, steps, robust)
+    fitted = [Constant(float(v), float(e)) for v, e in zip(solved.values, solved.errors, strict=True)]
+    return Refit(with_constants(expr, fitted), solved.mean_square, solved.covariance, solved.converged)
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """A least-squares point: values and standard errors, each `(n,)`, covariance `(n, n)`, mean square residual."""
+
+    values: np.ndarray
+    errors: np.ndarray
+    covariance: np.ndarray
+    mean_square: float
+    converged: bool
+
+
+def solve(problem: Problem, values: np.ndarray, steps: int = 60, robust: bool = True) -> Solved:
+    """Return the nearest least-squares point to `values`, `(n,)`; settings as in `refit`."""
+    start = _point(problem, values)
     point = _polished(problem, _damped(problem, start, steps))
     if robust and not _is_stationary(problem, point):
         other = _polished(problem, _trust_region(problem, point if np.isfinite(point.loss) else start))
         point = other if other.loss < point.loss or not np.isfinite(point.loss) else point
     covariance = _covariance(problem, point)
     errors = np.maximum(np.sqrt(np.diag(covariance)), ERROR_FLOOR * np.abs(point.values))
-    fitted = [Constant(float(v), float(e)) for v, e in zip(point.values, errors, strict=True)]
-    mean_square = float(point.loss / len(problem.y))
-    return Refit(with_constants(expr, fitted), mean_square, covariance, _is_stationary(problem, point))
+    mean_square = float(point.loss / len(point.residual))
+    return Solved(point.values, errors, covariance, mean_square, _is_stationary(problem, point))
 
 
-def _point(problem: Residuals, values: np.ndarray) -> _Point:
+def _point(problem: Problem, values: np.ndarray) -> _Point:
     residual, jacobian = problem(values)
     with np.errstate(all="ignore"):
         loss = float(residual @ residual)
@@ -161,12 +195,12 @@ def _scaled(jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return jacobian / norms, norms
 
 
-def _damped(problem: Residuals, point: _Point, steps: int) -> _Point:
+def _damped(problem: Problem, point: _Point, steps: int) -> _Point:
     if not np.isfinite(point.loss):
         return point
     damping, fresh = 1e-3, True
     identity = np.eye(len(point.values))
-    floor = len(problem.y) * (ROUNDING * problem.scale) ** 2
+    floor = len(point.residual) * (ROUNDING * problem.scale) ** 2
     for _ in range(steps):
         if fresh:
             unit, norms = _scaled(point.jacobian)
@@ -186,34 +220,40 @@ def _damped(problem: Residuals, point: _Point, steps: int) -> _Point:
     return point
 
 
-def _polished(problem: Residuals, point: _Point) -> _Point:
-    """Return the point after at most three undamped steps; orthogonal, not by the squared normal matrix."""
-    for _ in range(3):
+def _polished(problem: Problem, point: _Point) -> _Point:
+    """Return the point after undamped steps by least squares, orthogonal and not by the squared normal matrix.
+
+    The loss is flat at its minimum: it settles the constants to half of all digits. So a step counts as good while
+    the loss does not rise beyond rounding and steps shrink.
+    """
+    last = np.inf
+    for _ in range(_POLISHING):
         if not np.isfinite(point.loss) or point.loss == 0:
             break
         unit, norms = _scaled(point.jacobian)
-        move = np.linalg.lstsq(unit, point.residual, rcond=1e-12)[0] / norms
-        trial = _point(problem, point.values - move)
-        if not trial.loss < point.loss:
+        move = np.linalg.lstsq(unit, point.residual, rcond=1e-12)[0]
+        length = float(np.sqrt(move @ move))
+        trial = _point(problem, point.values - move / norms)
+        if not (trial.loss < point.loss or (trial.loss <= point.loss * (1 + 1e-12) and length < 0.9 * last)):
             break
-        small = np.all(np.abs(move) <= 1e-12 * np.abs(trial.values))
-        point = trial
+        small = np.all(np.abs(move / norms) <= 1e-12 * np.abs(trial.values))
+        point, last = trial, length
         if small:
             break
     return point
 
 
-def _is_stationary(problem: Residuals, point: _Point) -> bool:
+def _is_stationary(problem: Problem, point: _Point) -> bool:
     """Whether residual and Jacobian are orthogonal, or nothing but rounding is left."""
     if not np.isfinite(point.loss):
         return False
-    if point.loss <= len(problem.y) * (10 * ROUNDING * problem.scale) ** 2:
+    if point.loss <= len(point.residual) * (10 * ROUNDING * problem.scale) ** 2:
         return True
     cosines = _scaled(point.jacobian)[0].T @ point.residual / np.sqrt(point.loss)
     return bool(np.max(np.abs(cosines)) < 1e-5)
 
 
-def _trust_region(problem: Residuals, start: _Point) -> _Point:
+def _trust_region(problem: Problem, start: _Point) -> _Point:
     from scipy.optimize import least_squares
 
     if not np.isfinite(start.loss):
@@ -236,7 +276,7 @@ def _trust_region(problem: Residuals, start: _Point) -> _Point:
     return _point(problem, np.asarray(found.x, dtype=float))
 
 
-def _covariance(problem: Residuals, point: _Point) -> np.ndarray:
+def _covariance(problem: Problem, point: _Point) -> np.ndarray:
     n_rows, n = point.jacobian.shape
     if not np.isfinite(point.loss):
         return np.full((n, n), np.inf)

@@ -1,18 +1,19 @@
 """A law as a tape: its value and its derivatives with respect to its fitted constants, in one pass.
 
-Parts of the tree without fitted constants are evaluated once, when the tape is made. What is left is a
+A constant stands in one place; a parameter is a symbol that is no column and may stand in many. Parts of the tree
+without either are evaluated once, when the tape is made. What is left is a
 short list of steps; each carries the derivatives forward as a sparse table from the number of a
 constant to an array, so that a constant costs only on its way to the root.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from scikan.core.errors import FormulaError
-from scikan.core.expr import Add, Call, Constant, Expr, Mul, Pow, constants, evaluate, raised
+from scikan.core.expr import Add, Call, Constant, Expr, Mul, Pow, Symbol, constants, evaluate, raised, symbols
 
 
 Slopes: TypeAlias = dict[int, Any]
@@ -27,7 +28,7 @@ class Tape:
     Args:
         step: the root of the tree.
         n_rows: N.
-        n_constants: how many fitted constants it has, in the order of `constants(expr)`.
+        n_constants: how many fitted constants it has, in the order of `constants(expr)`, then its parameters.
     """
 
     step: Step
@@ -45,8 +46,16 @@ class Tape:
         return np.broadcast_to(np.asarray(value, float), (self.n_rows,)), jacobian.T
 
 
-def tape(expr: Expr, columns: Mapping[str, Any], n_rows: int | None = None) -> Tape:
+def tape(
+    expr: Expr, columns: Mapping[str, Any], n_rows: int | None = None, parameters: Sequence[str] = ()
+) -> Tape:
     """Return the tape of a law on columns of shape `(N,)`.
+
+    Args:
+        expr: the law.
+        columns: by name.
+        n_rows: N, for a law without columns.
+        parameters: symbols that are varied like constants; they come after these.
 
     Raises:
         ColumnError: the law uses a column that is not given.
@@ -59,11 +68,12 @@ def tape(expr: Expr, columns: Mapping[str, Any], n_rows: int | None = None) -> T
     arrays = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
     n_constants = len(constants(expr))
     numbering = iter(range(n_constants))
+    places = {name: n_constants + i for i, name in enumerate(parameters)}
 
     def step(node: Expr) -> Step:
-        return _step(node, arrays, numbering, step)
+        return _step(node, arrays, numbering, places, step)
 
-    return Tape(step(expr), n_rows, n_constants)
+    return Tape(step(expr), n_rows, n_constants + len(places))
 
 
 def value_and_jacobian(expr: Expr, columns: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -73,11 +83,17 @@ def value_and_jacobian(expr: Expr, columns: Mapping[str, Any]) -> tuple[np.ndarr
 
 
 def _step(
-    node: Expr, columns: Mapping[str, np.ndarray], numbering: Any, step: Callable[[Expr], Step]
+    node: Expr,
+    columns: Mapping[str, np.ndarray],
+    numbering: Any,
+    places: Mapping[str, int],
+    step: Callable[[Expr], Step],
 ) -> Step:
     if isinstance(node, Constant):
         return _constant(next(numbering))
-    if not constants(node):
+    if isinstance(node, Symbol) and node.name in places:
+        return _constant(places[node.name])
+    if not constants(node) and (not places or places.keys().isdisjoint(symbols(node))):
         return _fixed(evaluate(node, columns))
     if isinstance(node, Add):
         return _sum([step(term) for term in node.args])
@@ -100,6 +116,12 @@ def _fixed(value: Any) -> Step:
     return lambda values: result
 
 
+def _add(slopes: Slopes, more: Slopes) -> None:
+    """Add slopes in place; only parameters occur in both."""
+    for i, slope in more.items():
+        slopes[i] = slopes[i] + slope if i in slopes else slope
+
+
 def _sum(terms: list[Step]) -> Step:
     def step(values: np.ndarray) -> tuple[Any, Slopes]:
         total, slopes = terms[0](values)
@@ -107,7 +129,7 @@ def _sum(terms: list[Step]) -> Step:
         for term in terms[1:]:
             value, more = term(values)
             total = total + value
-            slopes.update(more)  # every constant occurs in one place, so no two terms share one
+            _add(slopes, more)
         return total, slopes
 
     return step
@@ -119,8 +141,7 @@ def _product(factors: list[Step]) -> Step:
         for factor in factors[1:]:
             value, more = factor(values)
             scaled = {i: slope * value for i, slope in slopes.items()}
-            for i, slope in more.items():
-                scaled[i] = product * slope
+            _add(scaled, {i: product * slope for i, slope in more.items()})
             product, slopes = product * value, scaled
         return product, slopes
 
@@ -139,7 +160,7 @@ def _power(base: Step, exponent: Step) -> Step:
         if by_exponent:
             # 0**e stays 0 for every positive e: its slope is 0, not 0 * log(0).
             outer = np.where(value == 0, 0.0, value * np.log(b))
-            slopes |= {i: outer * slope for i, slope in by_exponent.items()}
+            _add(slopes, {i: outer * slope for i, slope in by_exponent.items()})
         return value, slopes
 
     return step
