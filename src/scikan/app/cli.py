@@ -273,7 +273,7 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a law in another language, with what running that text gave against the law. Status 3 if they differ."""
-    with _errors(debug):
+    with spoken_errors(debug):
         from scikan.app.exporting import export_law
 
         status = export_law(law, to, out=out, overwrite=overwrite, run=not no_check)

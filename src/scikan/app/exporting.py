@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from scikan.app.cli import LAW, NONE
+from scikan.app.faces import LAW, NONE
 from scikan.app.output import check_file, write_file
 from scikan.core.errors import SettingError
 from scikan.law.answers import load_law, load_verdict
