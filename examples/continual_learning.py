@@ -38,7 +38,12 @@ phases = [np.linspace(c - 0.2, c + 0.2, 100) for c in CENTRES]
 # %%
 coef = np.zeros(GRID + DEGREE)
 network = MLPRegressor(
-    (100, 100), learning_rate_init=3e-3, warm_start=True, max_iter=300, random_state=0, tol=0.0
+    hidden_layer_sizes=(100, 100),
+    learning_rate_init=3e-3,
+    warm_start=True,
+    max_iter=300,
+    random_state=0,
+    tol=0.0,
 )
 network.set_params(n_iter_no_change=1000)
 curves = []
