@@ -270,7 +270,11 @@ def _judged(problem: _Problem, fit: _Fit, evidence: Refinement) -> Solution:
     left = evidence.residuals[-1]
     shape = tuple(len(k) - DEGREE - 1 for k in fit.knots)
     coefficients = fit.coef.reshape(shape)
-    singular = np.linalg.svd(coefficients, compute_uv=False)
+    # Values and not coefficients: those of the outermost splines are known worst.
+    first, second = _factors(
+        problem.inside(np.linspace(0, 1, 101)[:, None] * np.ones(2)), fit.knots, "", problem.names
+    )
+    singular = np.linalg.svd(first @ coefficients @ second.T, compute_uv=False)
     wrong = problem.columns(problem.places, fit.knots, "") @ fit.coef - problem.values
     missed = float(np.sqrt(np.mean(wrong**2)))
     holds = missed < SOLVED * max(float(np.std(problem.values)), float(np.abs(coefficients).max()))
