@@ -54,6 +54,8 @@ _HOMES = {
     "physics.along": ("conserved_along",),
     "physics.conserved": ("ConservedLaw", "ConservedQuantities", "conserved_quantities"),
     "physics.components": ("ComponentLaw", "component_law"),
+    "physics.dynamics": ("EquationsOfMotion", "equations_of_motion"),
+    "physics.equations": ("Solution", "solve_equation"),
     "physics.constitutive": ("ConstitutiveLaw", "constitutive_law"),
     "physics.lagrangian": ("Lagrangian", "lagrangian"),
     "physics.symmetry": ("Entry", "FlatSlices", "HiddenSymmetry", "Invariant", "hidden_symmetry"),
