@@ -122,15 +122,14 @@ def run_symmetry(
 
     console = opened(out, overwrite)
     module = _user_file(metric)
+    wanted = _form(form, module)
     state, parameters = columns
     state = state or tuple(name for name in load(table, **format).names if name not in parameters)
     points = columns_of(table, state, format)
     values = columns_of(table, parameters, format)
     given = dict(zip(parameters, values.T, strict=True)) if parameters else None
     aside(console, f"{table.name}: {len(points)} points ({', '.join(state)}); metric from {metric.name}")
-    found = hidden_symmetry(
-        module.metric, _form(form, module), points, parameters=given, coordinate=coordinate
-    )
+    found = hidden_symmetry(module.metric, wanted, points, parameters=given, coordinate=coordinate)
     headline(console, found.verdict, found.reason)
     for branch in found.branches:
         side = "keeps its sign" if branch.keeps_sign else "changes its sign"
