@@ -105,6 +105,7 @@ def neo_hookean(rows=120):
     return pd.DataFrame(table, columns=[f"F{c}" for c in places] + [f"P{c}" for c in places])
 
 
+@pytest.mark.slow
 def test_constitutive_law_of_named_columns(folder):
     neo_hookean().to_csv("stress.csv", index=False)
     code, out, _ = physics("constitutive", "stress.csv", "--out", "o")
