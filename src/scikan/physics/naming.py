@@ -156,7 +156,7 @@ class _Named:
             at += count
         return values[:n], trees
 
-    def change(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def change(self, values: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return f . grad H on all rows, and the rms size of its parts."""
         weights, trees = self.split(values)
         atoms = self.states.atoms
