@@ -9,6 +9,7 @@ is the law; one that does not is dropped, and the splines stay.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
