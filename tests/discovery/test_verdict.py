@@ -1,7 +1,9 @@
 """When a network is better than the law, the verdict says so."""
 
 import numpy as np
+import pytest
 
+import scikan as kn
 from scikan.discovery.discover import _Judged
 
 
@@ -27,3 +29,9 @@ def test_equal_errors_and_errors_of_rounding_do_not_count_against_a_law():
     noise = rng.normal(0.0, 0.1, 15)
     assert judged(noise, noise + rng.normal(0.0, 0.01, 15)).evidence(rng).beats_network
     assert judged(np.full(15, 1e-12), np.full(15, 1e-14)).evidence(rng).beats_network
+
+
+def test_a_table_too_small_to_leave_rows_out_is_refused_in_words():
+    data = kn.Dataset.from_arrays(np.arange(4.0)[:, None], np.arange(4.0))
+    with pytest.raises(kn.SettingError, match="4 usable rows"):
+        kn.discover(data)

@@ -31,6 +31,9 @@ from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.scoring import Score, score_predictions
 
 
+LEAST_ROWS = 6
+"""Rows below which nothing can be left out and searched without."""
+
 LEAST_GAIN = 10.0
 """Bits by which a law must beat the mean."""
 
@@ -122,10 +125,15 @@ def discover(
         keep: called with the best formula so far as each stage ends (for those who may have to stop early).
 
     Raises:
-        SettingError: if the table has several targets (take them one at a time).
+        SettingError: if the table has several targets (take them one at a time), or fewer rows than `LEAST_ROWS`.
     """
     if data.n_outputs != 1:
         raise SettingError(f"The table has {data.n_outputs} targets.", fix="discover one at a time.")
+    if data.n_rows < LEAST_ROWS:
+        raise SettingError(
+            f"The table has {data.n_rows} usable rows; a search leaves some out and needs at least {LEAST_ROWS}.",
+            fix="add rows, or fit a form that you know with kn.fit_parameters.",
+        )
     started = monotonic()
     watch = Watch(report, keep)
     plan = plan_rows(data, config.hold_out, config.key)
