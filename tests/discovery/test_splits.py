@@ -10,11 +10,11 @@ from scikan.discovery.reduced import reduced_proposals
 
 def nearest(formula: str, ranges: dict[str, tuple[float, float]]) -> float:
     rng = np.random.default_rng(0)
-    x = {name: rng.uniform(low, high, 300) for name, (low, high) in ranges.items()}
+    x = {name: rng.uniform(low, high, 600) for name, (low, high) in ranges.items()}
     y = evaluate(parse(formula, names=tuple(x)), x)
     best = np.inf
     laws = reduced_proposals(
-        np.column_stack(list(x.values())), y, None, tuple(x), seconds=60.0, rng=rng, positive=()
+        np.column_stack(list(x.values())), y, None, tuple(x), seconds=200.0, rng=rng, positive=()
     )
     with np.errstate(all="ignore"):
         for law in laws:
