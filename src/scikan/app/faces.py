@@ -2,16 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
 
+if TYPE_CHECKING:
+    from scikan.core.expr import Expr
+
+
 LAW, BAD_INPUT, NONE, APPROXIMATION, INTERRUPTED = 0, 2, 3, 4, 130
+
+DIGITS = 6
+"""Digits of fitted constants in what is printed; files hold them all."""
 
 
 def names(text: str | None) -> tuple[str, ...]:
     """Return names separated by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def constant_lines(expr: "Expr") -> list[str]:
+    """Return a line for each fitted constant whose standard error is known."""
+    from scikan.core.expr import constants
+
+    return [f"{c.value:.{DIGITS}g} +- {c.error:.2g}" for c in constants(expr) if c.error]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from scikan.app.answer import finite
 from scikan.app.faces import LAW
-from scikan.app.physics_run import STATUS, Format, aside, columns_of, headline, opened, write_result
+from scikan.app.physics_run import STATUS, Format, aside, columns_of, headline, opened, told_law, write_result
 from scikan.core.errors import ColumnError, SettingError
 from scikan.files.sources import load
 
@@ -47,7 +47,7 @@ def run_constitutive(
         aside(console, f"note: {notice}")
     headline(console, found.verdict, found.reason)
     if found.energy is not None:
-        console.print(f"    [bold]{escape(str(found.energy))}[/]")
+        told_law(console, found.energy)
     aside(console, f"residual {found.residual:.2g}; splines leave {found.evidence}; {found.klass}")
     for name, floor in found.floors.items():
         aside(console, f"    tried {name}: splines leave {floor:.2g}")

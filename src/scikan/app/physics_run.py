@@ -10,15 +10,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from scikan.app.answer import check_folder, finite, versions, write_folder, write_json
-from scikan.app.faces import APPROXIMATION, LAW, NONE
+from scikan.app.faces import APPROXIMATION, DIGITS, LAW, NONE, constant_lines
 from scikan.core.errors import ColumnError, SettingError
 from scikan.core.names import nearest
+from scikan.core.printing import to_text
 from scikan.files.sources import load
 from scikan.files.table import read_rows
 
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from scikan.law.record import Law
 
 
 Format = dict[str, Any]
@@ -141,8 +144,11 @@ def run_conserved(motion: Motion, out: Path | None, overwrite: bool) -> int:
         found = conserved_along(states, labels, time=motion.time, names=names, angles=motion.places)
     headline(console, found.verdict, found.sentence)
     for n, law in enumerate(found.laws, start=1):
-        text = f"H{n} = {law}    (residual {law.residual:.2g}, scale {law.scale:.3g})"
+        formula = str(law) if law.expression is None else to_text(law.expression, DIGITS)
+        text = f"H{n} = {formula}    (residual {law.residual:.2g}, scale {law.scale:.3g})"
         console.print(f"    [bold]{escape(text)}[/]")
+        for line in [] if law.expression is None else constant_lines(law.expression):
+            console.print(f"        {line}", style="dim")
     aside(console, "tried, with the smallest residuals:")
     for entry in found.residuals:
         grid = f", grid {entry.grid}" if entry.grid else ""
@@ -208,9 +214,9 @@ def run_lagrangian(motion: Motion, prior: str | None, out: Path | None, overwrit
         numbers = {"noise": found.noise, "misfit": found.misfit}
     headline(console, verdict, reason)
     if law is not None:
-        console.print(f"    [bold]{escape(str(law))}[/]")
+        told_law(console, law)
         if first.energy is not None:
-            console.print(escape(f"    energy: {first.energy}"))
+            console.print(escape(f"    energy: {first.energy.round(DIGITS)}"))
     elif first.candidate is not None:
         aside(console, f"best that was judged: {first.candidate}")
     aside(
@@ -270,6 +276,13 @@ def headline(console: Console, verdict: str, sentence: str) -> None:
     """Print the verdict."""
     head = HEADLINE.get(STATUS[verdict], "[bold]No law found.[/]")
     console.print(f"{head} {escape(sentence[0].upper() + sentence[1:])}")
+
+
+def told_law(console: Console, law: "Law") -> None:
+    """Print a law to a few digits, and its fitted constants with their errors."""
+    console.print(f"    [bold]{escape(str(law.round(DIGITS)))}[/]")
+    for line in constant_lines(law.expression):
+        console.print(f"        {line}", style="dim")
 
 
 def _text(expression: Any) -> str | None:

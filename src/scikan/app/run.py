@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scikan.app.answer import check_folder, law_json, write_folder, write_json
-from scikan.app.faces import APPROXIMATION, INTERRUPTED, LAW, NONE
+from scikan.app.faces import APPROXIMATION, DIGITS, INTERRUPTED, LAW, NONE, constant_lines
 from scikan.core.dataset import Dataset
 from scikan.core.printing import to_text
 from scikan.discovery.discover import Config, Discovery, discover
@@ -23,7 +23,6 @@ HEADLINE = {
     "approximation": "[bold yellow]An approximation.[/]",
     "none": "[bold]No law found.[/]",
 }
-DIGITS = 6
 
 
 def run_table(
@@ -128,9 +127,7 @@ def _percent(share: float) -> str:
 
 
 def _constant_lines(proposal: Proposal) -> list[str]:
-    from scikan.core.expr import constants
-
-    lines = [f"{c.value:.{DIGITS}g} +- {c.error:.2g}" for c in constants(proposal.expression)]
+    lines = constant_lines(proposal.expression)
     lines += [f"{s.text}: fitted {s.fitted:.{DIGITS + 2}g} +- {s.error:.2g}" for s in proposal.snapped]
     return lines
 

@@ -169,10 +169,24 @@ def exact_search(problem: Problem) -> Progress:
     progress = start(problem)
     progress = _polynomials(progress, range(1, 2))
     progress = _factored(progress)
-    progress = _polynomials(progress, range(2, 5))
-    progress = _elementary(progress)
+    progress = _polynomials(progress, range(2, 3))
+    progress = _long_or_elementary(progress)
     progress = _auxiliary(progress)
     return _times_curves(progress)
+
+
+def _long_or_elementary(progress: Progress) -> Progress:
+    """Try polynomials of degree 3 and 4, then elementary functions; with measuring errors in both orders.
+
+    A polynomial of degree 4 is near enough to a cosine to hide behind the errors: what finds more laws stays, of
+    equally many the shorter ones.
+    """
+    long = _polynomials(progress, range(3, 5))
+    first = _elementary(long)
+    if progress.problem.noise is None or len(long.laws) == len(progress.laws):
+        return first
+    second = _polynomials(_elementary(progress), range(3, 5))
+    return min(first, second, key=lambda p: (-len(p.laws), sum(cost(law.expression) for law in p.laws)))
 
 
 def _polynomials(progress: Progress, degrees: range) -> Progress:
