@@ -33,11 +33,9 @@ def nearest(formula: str, ranges: dict[str, tuple[float, float]]) -> float:
     ("formula", "ranges"),
     [
         ("a*exp(-0.35*t)*cos(1.9*t + 0.7)", {"a": (1, 3), "t": (0, 6)}),
-        pytest.param(
-            "1.7*exp(-0.4*t) + 0.9*exp(-1.9*t)",
-            {"t": (0, 4)},
-            marks=pytest.mark.xfail(reason="whether two decays are found depends on the rows: an open fault"),
-        ),
+        ("1.7*exp(-0.4*t) + 0.9*exp(-1.9*t)", {"t": (0, 4)}),
+        ("2.1*exp(-0.6*x) + 0.4*sin(1.7*x) + 3", {"x": (0, 5)}),
+        ("1.2*log(x + 0.7) - 0.8*cos(2.3*x)", {"x": (0, 5)}),
         ("7.5 + 1.3*a**0.6*b**-0.7", {"a": (0.5, 4), "b": (0.5, 4)}),
         ("log(1 + exp(1.3*a - 0.8*b))", {"a": (-2, 2), "b": (-2, 2)}),
         ("q*(e + b*v*sin(t))", {"q": (-1, 1), "e": (-1, 1), "b": (-1, 1), "v": (-1, 1), "t": (0, 6)}),

@@ -18,7 +18,7 @@ from scikan.discovery.families import FAMILIES
 from scikan.discovery.targets import NODE_BITS, Target
 
 
-N_WAVES, N_MIXTURES, N_SIMPLE = 10, 60, 40
+N_WAVES, N_MIXTURES, N_SIMPLE, N_ROUGH = 10, 60, 40, 40
 N_WAVE_TARGETS, N_MIXTURE_TARGETS = 8, 4
 N_PLAIN = 60
 _RATES = (0.0, -0.3, -1.0, -2.0, -4.0, -8.0, 1.0, 3.0)
@@ -67,12 +67,19 @@ def _waves(screen: Screen, target: Target, v: Any) -> Iterator[tuple[float, floa
 
 @dataclass(frozen=True)
 class _Part:
-    """One summand: its feature on the screening rows, its kind, its size, and how to make it on all rows."""
+    """One summand: its feature on the screening rows, its kind, its size, and how to make it on all rows.
+
+    The kind is a family on a column with a constant of one sign: from growth no refit finds the way to decay.
+    """
 
     values: Any
     kind: tuple[str, int]
     nodes: int
     constant: float
+
+    @property
+    def group(self) -> tuple[str, int, bool]:
+        return (*self.kind, self.constant > 0)
 
 
 def mixture_laws(screen: Screen, targets: list[Target]) -> Iterator[Expr]:
@@ -87,12 +94,14 @@ def mixture_laws(screen: Screen, targets: list[Target]) -> Iterator[Expr]:
         score = _pair_scores(values, nodes, target.values, weight)
         best: dict[Any, tuple[float, int, int]] = {}
         order = np.argsort(score, axis=None)
-        for a, b in zip(*np.unravel_index(order[: 200 * len(parts)], score.shape), strict=True):
+        for a, b in zip(*np.unravel_index(order[: 400 * len(parts)], score.shape), strict=True):
             if a < b and np.isfinite(score[a, b]):
-                best.setdefault((parts[a].kind, parts[b].kind), (float(score[a, b]), int(a), int(b)))
+                best.setdefault((parts[a].group, parts[b].group), (float(score[a, b]), int(a), int(b)))
         ranked = sorted(best.values())
         simple = sorted(ranked, key=lambda found: int(nodes[found[1]] + nodes[found[2]]))
-        for _, a, b in dict.fromkeys([*ranked[:N_MIXTURES], *simple[:N_SIMPLE]]):
+        # Two constants that are both a little off score worse than anything without them.
+        rough = [found for found in ranked if parts[found[1]].constant and parts[found[2]].constant]
+        for _, a, b in dict.fromkeys([*ranked[:N_MIXTURES], *simple[:N_SIMPLE], *rough[:N_ROUGH]]):
             features = [_feature(screen, parts[a]), _feature(screen, parts[b])]
             yield from screen.formulas(target, features)
 
