@@ -29,5 +29,6 @@ def test_the_python_code_runs(tmp_path, monkeypatch):
     for block in re.findall(r"```python\n(.*?)```", README, re.S):
         exec(block, scope)
     assert scope["found"].verdict == "law"  # type: ignore[attr-defined]
+    assert str(scope["motion"].laws[0]) == "p**2 - 2*cos(q)"  # type: ignore[attr-defined]
     assert str(scope["law"]) == "y = exp(sin(pi*x1) + x2**2)"
     assert (tmp_path / "model.kan").exists()

@@ -1,6 +1,6 @@
 """Where proposals are measured: formulas simplified, refitted, snapped and ranked on one set of rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from scikan.law.refitting import Readout, refit, target_variance
 from scikan.law.shortening import shortened
 from scikan.law.simplify import simplify
 from scikan.law.snapping import snap
-from scikan.structure.scaling import Level
 
 
 Columns = dict[str, Float[np.ndarray, " rows"]]
@@ -128,18 +127,16 @@ class Bench:
             value = np.broadcast_to(evaluate(expr, self.columns), self.y.shape)
             return np.log(value / self.y) if self.readout == "log" else value - self.y
 
-    def settles(self, proposal: Proposal, rng: np.random.Generator, levels: Sequence[Level] = ()) -> bool:
+    def settles(self, proposal: Proposal, rng: np.random.Generator, least: float) -> bool:
         """Whether the search may end with this proposal: exact, or short with nothing clearly left over.
 
-        In many columns neighbours are far apart, so that structure hides from the test of the residual: then
-        the surrogates of `levels` know how much is left to explain.
+        Among few rows, or in many columns, structure hides from the test of the residual: then a surrogate knows
+        how much is left to explain. `least` is its leave-one-out error, in the error model's units.
         """
         if proposal.is_mean or proposal.is_exact:
             return proposal.is_exact and not proposal.is_mean
-        if self.readout == "linear" and levels:
-            least = min(level.error for level in levels)
-            if np.sqrt(proposal.mean_square) > NO_WORSE * least:
-                return False
+        if np.sqrt(proposal.mean_square) > NO_WORSE * least:
+            return False
         return self.bits_of(proposal) < SHORT and self.is_white(proposal, rng, SETTLED)
 
     def is_white(self, proposal: Proposal, rng: np.random.Generator, level: float = WHITENESS_LEVEL) -> bool:

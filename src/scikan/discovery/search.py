@@ -111,17 +111,20 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
         bench = Bench(columns, y, weight, _error_model(table, columns, weight), table)
         levels: list[Level] = []
         front = bench.refined(bench.proposals(power_laws(table.x, y, table.names), "regression"))
-        if table.n_inputs <= FEW_INPUTS and not bench.settles(front[0], rng):
+        least = _least_error(table, bench)
+        if table.n_inputs <= FEW_INPUTS and not bench.settles(front[0], rng, least):
             first = LadderSettings(seconds=min(FIRST_SECONDS, settings.seconds), shapes=FIRST_SHAPES)
             network, climbed = _networks(table, first, settings, watch)
             if climbed.exact:
                 front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
                 watch.stage("formulas named from networks", front[0])
-        if not bench.settles(front[0], rng):
+        if not bench.settles(front[0], rng, least):
             more = bench.proposals(_closed_form(table, bench, settings, levels), "regression")
             front = bench.refined(merged([*front, *more]))
             watch.stage("formulas by regression", front[0])
-        settled = bench.settles(front[0], rng, levels) and not settings.thorough
+        if bench.readout == "linear":
+            least = min([least, *(level.error for level in levels)])
+        settled = bench.settles(front[0], rng, least) and not settings.thorough
         rungs = LadderSettings(seconds=settings.seconds, shapes=COMPARED if settled else 99, name=not settled)
         network, climbed = _networks(table, rungs, settings, watch)
         if climbed.named and not front[0].is_exact:
@@ -169,6 +172,16 @@ def _closed_form(
             tell=found.append,
         )
         levels[:] = found if len(found) > len(levels) else levels
+
+
+def _least_error(table: Dataset, bench: Bench) -> float:
+    """Return the leave-one-out error of a surrogate in the units of the error model."""
+    y = table.y[:, 0]
+    pick = np.unique(np.linspace(0, len(y) - 1, min(N_JUDGED, len(y))).round().astype(int))
+    weight = np.ones(len(y)) if bench.weight is None else bench.weight
+    if bench.readout == "log":
+        weight = weight / y**2
+    return _unexplained(table.x[pick], y[pick], weight[pick], 1.0)
 
 
 def _weightings(x: Any, y: Any, weight: Any, readout: Readout) -> list[Any]:
