@@ -10,6 +10,7 @@
 # are, so the peaks before stay. A multi-layer perceptron changes everywhere, and forgets.
 
 # %%
+import sys
 import warnings
 
 import numpy as np
@@ -38,14 +39,14 @@ phases = [np.linspace(c - 0.2, c + 0.2, 100) for c in CENTRES]
 # %%
 coef = np.zeros(GRID + DEGREE)
 network = MLPRegressor(
-    hidden_layer_sizes=(100, 100),
+    hidden_layer_sizes=(100, 100, 100),
     learning_rate_init=3e-3,
     warm_start=True,
-    max_iter=300,
+    max_iter=1000,
     random_state=0,
     tol=0.0,
 )
-network.set_params(n_iter_no_change=1000)
+network.set_params(n_iter_no_change=2000)
 curves = []
 for phase, x in enumerate(phases):
     columns = spline_columns(x, knots, DEGREE)
@@ -53,8 +54,8 @@ for phase, x in enumerate(phases):
     coef[reached] += np.linalg.lstsq(columns[:, reached], peaks(x) - columns @ coef, rcond=1e-3)[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network.fit(x[:, None], peaks(x))
-    curves.append((spline_columns(every, knots, DEGREE) @ coef, network.predict(every[:, None])))
+        network.fit(10 * x[:, None], peaks(x))
+    curves.append((spline_columns(every, knots, DEGREE) @ coef, network.predict(10 * every[:, None])))
 
 kan, mlp = (np.sqrt(np.mean((curve - peaks(every)) ** 2)) for curve in curves[-1])
 print(f"after phase 5, on all points: KAN {kan:.1e}, perceptron {mlp:.1e}")
@@ -66,4 +67,7 @@ for n, panel in enumerate(figure.subplots(2, 5, sharex=True, sharey=True).T):
     for axes, curve, name in zip(panel, curves[n], ("KAN", "perceptron"), strict=True):
         axes.plot(every, peaks(every), color="0.75", lw=2)
         axes.plot(every, curve, lw=1)
+        axes.set_ylim(-0.8, 1.3)
         axes.set_title(f"{name}, phase {n + 1}", fontsize=8)
+if len(sys.argv) > 1:  # python continual_learning.py figure.png
+    figure.savefig(sys.argv[1], dpi=150)

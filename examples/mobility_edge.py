@@ -12,6 +12,7 @@
 # products of E, l and a is read off.
 
 # %%
+import sys
 from itertools import combinations
 
 import numpy as np
@@ -63,6 +64,9 @@ assert set(names) == {"l", "a E"}
 # %%
 figure = Figure(figsize=(5, 3.6), layout="constrained")
 axes = figure.subplots()
-axes.scatter(shape * energy, strength, c=dimension, s=1, rasterized=True)
+dots = axes.scatter(shape * energy, strength, c=dimension, s=1, rasterized=True)
+figure.colorbar(dots, label="fractal dimension: 1 spread out, 0 localised")
 axes.plot([-1, 1], [1.5, 0.5], "k--", lw=1)
 axes.set(xlabel="a E", ylabel="l", xlim=(-2.5, 2.5))
+if len(sys.argv) > 1:  # python mobility_edge.py figure.png
+    figure.savefig(sys.argv[1], dpi=150)

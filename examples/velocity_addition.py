@@ -10,6 +10,8 @@
 # shallow KAN with artanh on its edges, is compared with it.
 
 # %%
+import sys
+
 import numpy as np
 
 import scikan as kn
@@ -32,3 +34,5 @@ gap = np.abs(found.law(np.stack([u, v], axis=1)) - rapidity).max()
 print("largest difference from the rapidity form:", gap)
 assert gap < 1e-6
 figure = kn.plot(found.model if found.model is not None else found.network)
+if len(sys.argv) > 1:  # python velocity_addition.py figure.png
+    figure.savefig(sys.argv[1], dpi=150)
