@@ -9,7 +9,6 @@ stopped; the summary says what was not run. Trajectories are 40 orbits of 100 st
 """
 
 import argparse
-import csv
 import os
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "physics"))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402
+from record import append, done  # noqa: E402
 from systems import OTHERS, TABLE, trajectories  # noqa: E402
 
 import scikan as kn  # noqa: E402
@@ -55,13 +55,6 @@ def run(name: str, seed: int, source: str, rows: int) -> dict[str, object]:
     }
 
 
-def done(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def asked(arguments: argparse.Namespace) -> Iterator[tuple[str, int]]:
     names = arguments.systems or list(SYSTEMS if arguments.all else TABLE)
     return ((name, seed) for name in names for seed in range(arguments.seeds))
@@ -84,12 +77,7 @@ def main() -> None:
         if (name, source, seed) in known:
             continue
         result = run(name, seed, source, arguments.rows)
-        is_new = not arguments.out.exists()
-        with arguments.out.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            if is_new:
-                writer.writeheader()
-            writer.writerow(result)
+        append(arguments.out, FIELDS, result)
     rows = [row for row in done(arguments.out) if row["source"] == source]
     for name in SYSTEMS:
         own = [row for row in rows if row["system"] == name]

@@ -12,13 +12,13 @@ to a clean table, which is what noise leaves decidable.
 
 import argparse
 import csv
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
+from record import append, done
 
 import scikan as kn
 from scikan.core.expr import Expr
@@ -104,13 +104,6 @@ def run(law: dict[str, str], seed: int, arguments: argparse.Namespace) -> dict[s
     }
 
 
-def done(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     known = {
         (row["formula"], int(row["seed"]), float(row["noise"]), int(row["dummies"]))
@@ -160,14 +153,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results.csv"))
     arguments = parser.parse_args()
     for result in results(arguments):
-        is_new = not arguments.out.exists()
-        with arguments.out.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            if is_new:
-                writer.writeheader()
-            writer.writerow(result)
-            file.flush()
-            os.fsync(file.fileno())
+        append(arguments.out, FIELDS, result)
         sys.stdout.write(f"{result['formula']}: {result['exact']}  {result['found']}\n")
         sys.stdout.flush()
     sys.stdout.write(summary(arguments) + "\n")

@@ -9,14 +9,13 @@ an interrupted run goes on where it stopped; the summary says what has not been 
 """
 
 import argparse
-import csv
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
+from record import append, done
 from scipy.stats import beta
 
 import scikan as kn
@@ -96,13 +95,6 @@ def run(kind: str, table: str, seed: int, data: kn.Dataset, seconds: float) -> d
     }
 
 
-def done(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     known = {(row["kind"], row["table"], int(row["seed"])) for row in done(arguments.out)}
     for seed in range(arguments.noise):
@@ -144,14 +136,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("false_laws.csv"))
     arguments = parser.parse_args()
     for result in () if arguments.summary else results(arguments):
-        is_new = not arguments.out.exists()
-        with arguments.out.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            if is_new:
-                writer.writeheader()
-            writer.writerow(result)
-            file.flush()
-            os.fsync(file.fileno())
+        append(arguments.out, FIELDS, result)
         sys.stdout.write(f"{result['kind']} {result['table']} {result['seed']}: {result['verdict']}\n")
         sys.stdout.flush()
     sys.stdout.write(summary(arguments) + "\n")

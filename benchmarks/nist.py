@@ -10,15 +10,13 @@ not been run. Small tables come first.
 """
 
 import argparse
-import csv
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
-from discovery import done
+from record import append, done
 
 import scikan as kn
 from scikan.law.parameters import fit_parameters
@@ -139,14 +137,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("nist.csv"))
     arguments = parser.parse_args()
     for result in () if arguments.summary else results(arguments):
-        is_new = not arguments.out.exists()
-        with arguments.out.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            if is_new:
-                writer.writeheader()
-            writer.writerow(result)
-            file.flush()
-            os.fsync(file.fileno())
+        append(arguments.out, FIELDS, result)
         sys.stdout.write(f"{result['task']} {result['set']} {result['part']}: {result['seconds']} s\n")
         sys.stdout.flush()
     sys.stdout.write(summary(arguments.out) + "\n")

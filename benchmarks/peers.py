@@ -11,7 +11,6 @@ after our own refitting of their constants ("form"). Rows already in the file ar
 """
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -26,7 +25,8 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from discovery import EXACT, LISTS, columns, done, laws, relative_error, values
+from discovery import EXACT, LISTS, columns, laws, relative_error, values
+from record import append, done
 
 import scikan as kn
 from scikan.core.expr import Constant, Expr, Number, map_children, substitute
@@ -247,14 +247,7 @@ def main() -> None:
         return
     programs = [p for p in arguments.programs.split(",") if p == "scikan" or find_spec(p)]
     for result in () if arguments.summary else results(arguments, programs):
-        is_new = not arguments.out.exists()
-        with arguments.out.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            if is_new:
-                writer.writeheader()
-            writer.writerow(result)
-            file.flush()
-            os.fsync(file.fileno())
+        append(arguments.out, FIELDS, result)
         sys.stdout.write(f"{result['formula']}, {result['program']}: {result['exact']}  {result['found']}\n")
         sys.stdout.flush()
     sys.stdout.write(summary(arguments, programs) + "\n")
