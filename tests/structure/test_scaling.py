@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scikan.core.expr import evaluate
-from scikan.structure.scaling import Level, reduce_table
+from scikan.structure.levels import Level
+from scikan.structure.scaling import reduce_table
 
 
 def reduced(law, names: str, n: int = 120, noise: float = 0.0) -> tuple[Level, Level]:

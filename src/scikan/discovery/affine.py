@@ -21,7 +21,7 @@ from scikan.discovery.targets import (
     light_targets,
     screened,
 )
-from scikan.structure.scaling import Level
+from scikan.structure.levels import Level
 
 
 N_SCREEN = 256

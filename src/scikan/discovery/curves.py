@@ -20,7 +20,7 @@ from scikan.discovery.families import family_laws
 from scikan.discovery.ratios import rationals
 from scikan.discovery.stages import polynomials
 from scikan.law.refitting import refit
-from scikan.structure.scaling import Level
+from scikan.structure.levels import Level
 from scikan.symbolic.naming import rank_names
 
 

@@ -25,7 +25,9 @@ from scikan.discovery.ratios import rationals
 from scikan.discovery.splits import split_laws
 from scikan.discovery.stages import polynomials
 from scikan.law.evidence import whiteness
-from scikan.structure.scaling import Level, reduce_table
+from scikan.structure.answers import Surrogate
+from scikan.structure.levels import Level
+from scikan.structure.scaling import reduce_table
 
 
 Rows = Float[np.ndarray, "rows columns"]
@@ -50,6 +52,7 @@ def reduced_proposals(
     seconds: float,
     rng: np.random.Generator,
     positive: Iterable[str] = (),
+    surrogate: Surrogate | None = None,
     tell: Callable[[Level], None] = lambda level: None,
 ) -> Iterator[Expr]:
     """Yield formulas of y in the original symbols, stage by stage, the best of each stage first.
@@ -62,12 +65,13 @@ def reduced_proposals(
         seconds: time after which no further stage begins.
         rng: choice of the screening rows.
         positive: columns known to be positive.
+        surrogate: `raw_surrogate` of the table, if it is known already.
         tell: called with every level, the raw table first.
     """
     ends = monotonic() + seconds
     columns = {name: x[:, j] for j, name in enumerate(names)}
     desk = Desk(columns, y, weight, frozenset(positive))
-    levels = reduce_table(x, y, names, weight)
+    levels = reduce_table(x, y, names, weight, surrogate)
     for level in levels:
         tell(level)
     best: Candidate | None = None

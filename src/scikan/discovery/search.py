@@ -20,13 +20,13 @@ from scikan.core.kan import KAN
 from scikan.core.printing import to_text
 from scikan.discovery.bench import N_REFINED, Bench, Columns
 from scikan.discovery.ladder import Climb, LadderSettings, climb
+from scikan.discovery.outlook import Outlook, View, outlook
 from scikan.discovery.proposals import EXACT, Proposal, merged
 from scikan.discovery.reduced import reduced_proposals
 from scikan.discovery.stages import polynomials, power_laws
 from scikan.law.description import structure_bits
 from scikan.law.refitting import Readout, refit, target_variance
-from scikan.structure.scaling import N_JUDGED, Level
-from scikan.structure.surrogate import fit_surrogate
+from scikan.structure.levels import Level
 from scikan.symbolic.formula import network_expressions
 from scikan.train.elimination import JudgedRows
 
@@ -41,9 +41,6 @@ FEW_INPUTS = 3
 FIRST_SHAPES = 3
 FIRST_SECONDS = 6.0
 """With so few inputs the first shapes of networks cost less than the closed-form road, and go before it."""
-
-POOR, SMOOTHER = 0.03, 0.3
-"""Share of the spread that a surrogate must miss for relative weights to be tried, and by how much they must win."""
 
 COMPARED = 6
 """Shapes of networks that stand beside a law which is settled without them."""
@@ -111,7 +108,8 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
         bench = Bench(columns, y, weight, _error_model(table, columns, weight), table)
         levels: list[Level] = []
         front = bench.refined(bench.proposals(power_laws(table.x, y, table.names), "regression"))
-        least = _least_error(table, bench)
+        seen = Outlook() if front[0].is_exact else outlook(table.x, y, weight, bench.readout)
+        least = seen.least
         if table.n_inputs <= FEW_INPUTS and not bench.settles(front[0], rng, least):
             first = LadderSettings(seconds=min(FIRST_SECONDS, settings.seconds), shapes=FIRST_SHAPES)
             network, climbed = _networks(table, first, settings, watch)
@@ -119,10 +117,10 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
                 front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
                 watch.stage("formulas named from networks", front[0])
         if not bench.settles(front[0], rng, least):
-            more = bench.proposals(_closed_form(table, bench, settings, levels), "regression")
+            more = bench.proposals(_closed_form(table, bench, settings, seen.views, levels), "regression")
             front = bench.refined(merged([*front, *more]))
             watch.stage("formulas by regression", front[0])
-        if bench.readout == "linear":
+        if bench.readout == "linear" and len(seen.views) == 1:
             least = min([least, *(level.error for level in levels)])
         settled = bench.settles(front[0], rng, least) and not settings.thorough
         rungs = LadderSettings(seconds=settings.seconds, shapes=COMPARED if settled else 99, name=not settled)
@@ -154,61 +152,24 @@ def _weights(table: Dataset) -> Any:
 
 
 def _closed_form(
-    table: Dataset, bench: Bench, settings: SearchSettings, levels: list[Level]
+    table: Dataset, bench: Bench, settings: SearchSettings, views: tuple[View, ...], levels: list[Level]
 ) -> Iterable[Expr]:
     """Yield formulas found by regression; put the levels that they stand on into `levels`."""
     x, y, names = table.x, table.y[:, 0], table.names
-    weights = _weightings(x, y, bench.weight, bench.readout)
-    for weight in weights:
+    for view in views:
         found: list[Level] = []
         yield from reduced_proposals(
             x,
             y,
-            weight,
+            view.weight,
             names,
-            seconds=settings.seconds / len(weights),
+            seconds=settings.seconds / len(views),
             rng=np.random.default_rng(settings.key),
             positive=bench.positive,
+            surrogate=view.surrogate,
             tell=found.append,
         )
         levels[:] = found if len(found) > len(levels) else levels
-
-
-def _least_error(table: Dataset, bench: Bench) -> float:
-    """Return the leave-one-out error of a surrogate in the units of the error model."""
-    y = table.y[:, 0]
-    pick = np.unique(np.linspace(0, len(y) - 1, min(N_JUDGED, len(y))).round().astype(int))
-    weight = np.ones(len(y)) if bench.weight is None else bench.weight
-    if bench.readout == "log":
-        weight = weight / y**2
-    return _unexplained(table.x[pick], y[pick], weight[pick], 1.0)
-
-
-def _weightings(x: Any, y: Any, weight: Any, readout: Readout) -> list[Any]:
-    """Return the weights under which the road of symmetries is gone: first those that show the table smoother.
-
-    Relative errors are additive ones with weights 1/y**2. Where errors are relative those are asked second:
-    small targets then rule the surrogate, and where the law is exact any weights find it. A target with a
-    few huge values can be seen through by them only.
-    """
-    relative = None if np.any(y == 0) else (1.0 if weight is None else weight) / y**2
-    if relative is None or not (np.all(y > 0) or np.all(y < 0)):
-        return [weight]
-    if readout == "log":
-        return [weight, relative]
-    pick = np.unique(np.linspace(0, len(y) - 1, min(N_JUDGED, len(y))).round().astype(int))
-    plain = None if weight is None else weight[pick]
-    additive = _unexplained(x[pick], y[pick], plain, np.std(y[pick]))
-    if additive < POOR:
-        return [weight]
-    shown = _unexplained(x[pick], y[pick], relative[pick], np.std(np.log(np.abs(y[pick]))))
-    return [relative, weight] if shown < SMOOTHER * additive else [weight]
-
-
-def _unexplained(x: Any, y: Any, weight: Any, spread: float) -> float:
-    """Return the leave-one-out error of a surrogate as a share of the target's spread, in units of the weights."""
-    root = np.ones(len(y)) if weight is None else np.sqrt(weight)
-    return float(np.sqrt(np.mean((fit_surrogate(x, y, root).loo * root) ** 2)) / spread)
 
 
 def _error_model(table: Dataset, columns: Columns, weight: Any) -> Readout:

@@ -7,7 +7,7 @@ taken is decided by paired leave-one-out errors of the smaller and the larger ta
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +19,7 @@ from scipy.optimize import minimize_scalar
 from scikan.core.expr import ONE, Constant, Expr, Number, Symbol, add, multiply, power
 from scikan.core.printing import to_text
 from scikan.structure.answers import Surrogate
+from scikan.structure.levels import Level, Step
 from scikan.structure.surrogate import fit_surrogate
 
 
@@ -46,45 +47,28 @@ _OUTLIERS = 0.02
 _LARGEST_WEIGHT = 12
 
 
-@dataclass(frozen=True)
-class Step:
-    """One accepted step: "irrelevant", "factor", "shift", "scaling" or "combination", told in words."""
-
-    kind: str
-    text: str
+def judged_rows(n: int) -> Any:
+    """Return the rows of a table of n on which steps are judged."""
+    return np.unique(np.linspace(0, n - 1, min(N_JUDGED, n)).round().astype(int))
 
 
-@dataclass(frozen=True, eq=False)
-class Level:
-    """A table in which y = factor * z, and z depends on the columns alone.
-
-    Args:
-        columns: `(rows, columns)`, possibly without any column.
-        expressions: the columns as formulas in the original symbols.
-        target: z.
-        factor: M.
-        factor_expression: M as a formula.
-        weight: |M| times the root of the table's own weights: turns residuals of z into those of y.
-        steps: how the table came to be.
-        error: root mean square leave-one-out residual of the level's surrogate, in units of y (weighted).
-    """
-
-    columns: Rows
-    expressions: tuple[Expr, ...]
-    target: Vector
-    factor: Vector
-    factor_expression: Expr
-    weight: Vector
-    steps: tuple[Step, ...] = ()
-    error: float = np.inf
-
-    def rows(self, pick: Any) -> "Level":
-        """Return the level on some of its rows."""
-        parts = {name: getattr(self, name)[pick] for name in ("columns", "target", "factor", "weight")}
-        return replace(self, **parts)
+def raw_surrogate(x: Rows, y: Vector, weight: Vector | None = None) -> Surrogate:
+    """Return the surrogate of a table as it is, on its judged rows; `weight` is of squared residuals."""
+    pick = judged_rows(len(y))
+    return fit_surrogate(x[pick], y[pick], _root(weight, len(y))[pick])
 
 
-def reduce_table(x: Rows, y: Vector, names: tuple[str, ...], weight: Vector | None = None) -> list[Level]:
+def _root(weight: Vector | None, n: int) -> Vector:
+    return np.ones(n) if weight is None else np.sqrt(weight / np.mean(weight))
+
+
+def reduce_table(
+    x: Rows,
+    y: Vector,
+    names: tuple[str, ...],
+    weight: Vector | None = None,
+    surrogate: Surrogate | None = None,
+) -> list[Level]:
     """Return the levels of a table: the raw one first, each smaller by one accepted step.
 
     Args:
@@ -92,11 +76,11 @@ def reduce_table(x: Rows, y: Vector, names: tuple[str, ...], weight: Vector | No
         y: target.
         names: of the columns.
         weight: of squared residuals, as everywhere; None for equal weights.
+        surrogate: the table's `raw_surrogate`, if it is known already.
     """
-    root = np.ones(len(y)) if weight is None else np.sqrt(weight / np.mean(weight))
-    raw = Level(x, tuple(map(Symbol, names)), y, np.ones(len(y)), ONE, root)
-    pick = np.unique(np.linspace(0, len(y) - 1, min(N_JUDGED, len(y))).round().astype(int))
-    surrogate = _surrogate(raw.rows(pick))
+    raw = Level(x, tuple(map(Symbol, names)), y, np.ones(len(y)), ONE, _root(weight, len(y)))
+    pick = judged_rows(len(y))
+    surrogate = surrogate or raw_surrogate(x, y, weight)
     levels = [_with_error(raw, surrogate, pick)]
     while levels[-1].columns.shape[1]:
         step = _next_level(levels[-1], surrogate, pick)
