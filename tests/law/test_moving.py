@@ -33,3 +33,7 @@ def test_roots_of_columns_that_may_be_negative_stay() -> None:
     signed = {"a": np.array([-1.0, 2.0]), "b": np.array([3.0, -0.5])}
     law = parse("a*sqrt(1 + (b/a)**2)")
     assert np.allclose(evaluate(simplify(law), signed), evaluate(law, signed))
+
+
+def test_of_equal_length_the_factor_stays_outside() -> None:
+    assert str(simplify(parse("(exp(a) - 1)*b**2"))) == "(exp(a) - 1)*b**2"

@@ -147,7 +147,9 @@ class _Rules:
         unit = normalised(expr)
         forms = [absorbed(expr), absorbed(unit) if isinstance(unit, Mul) else unit, pulled(expr)]
         forms += [_joined_roots(expr), _collected(expanded(expr), self), turned_logarithm(expr)]
-        forms += self._settled(moved_inside(expr, self.positive))
+        # Of equal length the form with the factor outside is the one that a person writes.
+        moved = self._settled(moved_inside(expr, self.positive))
+        forms += [form for form in moved if cost(form)[0] < cost(expr)[0]]
         return forms + self._forms_of_fraction(expr)
 
     def _forms_of_fraction(self, expr: Expr) -> list[Expr]:
