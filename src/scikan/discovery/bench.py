@@ -62,7 +62,7 @@ class Bench:
         found = [self.measured(constant_law(self.y), "mean")]
         for formula in formulas:
             if len(constants(formula)) < len(self.y) // 2:
-                natural = simplify(formula, positive=self.positive)
+                natural = simplify(formula, self.positive, trials=False)
                 found.append(self.measured(natural, origin, steps=20, robust=False))
                 # Formulas come in order of cost, of one stage the simplest first.
                 if found[-1] is not None and found[-1].is_exact:
@@ -84,7 +84,7 @@ class Bench:
         variance = target_variance(y, weight, self.readout)
 
         def judge(expr: Expr) -> tuple[float, Expr] | None:
-            natural = simplify(expr, positive=self.positive)
+            natural = simplify(expr, self.positive, trials=False)
             fit = refit(natural, columns, y, weight, self.readout, 20, robust=False)
             if not np.isfinite(fit.mean_square):
                 return None

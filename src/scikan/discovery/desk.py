@@ -59,7 +59,7 @@ class Desk:
 
     def refitted(self, expr: Expr, steps: int = LM_STEPS) -> Candidate | None:
         """Return a formula with all constants moved to the nearest least-squares point."""
-        natural = simplify(expr, positive=self.positive)
+        natural = simplify(expr, self.positive, trials=False)
         if not constants(natural):
             return self.measured(natural)
         fit = refit(natural, self.columns, self.y, self.weight, steps=steps, robust=False)

@@ -50,17 +50,19 @@ from scikan.law.polynomials import expanded, quotient, together
 from scikan.law.scaling import absorbed, normalised, pulled
 
 
-_FUEL = 400
+_FUEL, _TRIAL_FUEL = 400, 60
 _DEEPEST = 60
-_LARGEST = 120
+_LARGEST, _LONGEST_TRIAL = 120, 45
 
 
-def simplify(expr: Expr, positive: Iterable[str] = ()) -> Expr:
+def simplify(expr: Expr, positive: Iterable[str] = (), trials: bool = True) -> Expr:
     """Return a law of the same value that is no longer, usually in the form a person would write.
 
     Args:
         expr: any tree; one that is very deep or long is returned as it is.
         positive: columns known to be positive, so that sqrt(x**2) is x.
+        trials: whether forms are tried that show their worth only after more steps; a search of thousands does
+            without, for they take ten times as long.
 
     Returns:
         the simplified tree. Its value agrees to about 1e-12 wherever `expr` has one. Only the sum of
@@ -68,7 +70,7 @@ def simplify(expr: Expr, positive: Iterable[str] = ()) -> Expr:
     """
     if depth(expr) > _DEEPEST or cost(expr)[0] > _LARGEST:
         return expr
-    rules = _Rules(frozenset(positive))
+    rules = _Rules(frozenset(positive), trying=not trials)
     current = expr
     for _ in range(8):
         found = rules.run(current)
@@ -136,19 +138,21 @@ class _Rules:
         """Return forms that show their worth only when their parts are simplified; none inside another such one."""
         if self.trying:
             return []
-        self.trying = True
-        found = [self.run(form) for form in forms]
-        self.trying = False
-        # What was simplified without trying may become shorter with it.
-        self.known.clear()
-        return found
+        return [
+            _Rules(self.positive, _TRIAL_FUEL, trying=True).run(form)
+            for form in forms
+            if cost(form)[0] <= _LONGEST_TRIAL
+        ]
 
     def _forms_of_product(self, expr: Mul) -> list[Expr]:
         unit = normalised(expr)
         forms = [absorbed(expr), absorbed(unit) if isinstance(unit, Mul) else unit, pulled(expr)]
         forms += [_joined_roots(expr), _collected(expanded(expr), self), turned_logarithm(expr)]
         # Of equal length the form with the factor outside is the one that a person writes.
-        moved = self._settled(moved_inside(expr, self.positive))
+        whole = [expr, *self._settled(dict.fromkeys(one_angle(expr, of) for of in ("sin", "cos")))]
+        moved = [
+            f for w in whole if isinstance(w, Mul) for f in self._settled(moved_inside(w, self.positive))
+        ]
         forms += [form for form in moved if cost(form)[0] < cost(expr)[0]]
         return forms + self._forms_of_fraction(expr)
 
