@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Expr, constants, evaluate
+from scikan.discovery.proposals import EXACT
 from scikan.law.description import structure_bits
 from scikan.law.refitting import refit, target_variance
 from scikan.law.simplify import simplify
@@ -16,9 +17,6 @@ from scikan.law.simplify import simplify
 
 Columns = dict[str, Float[np.ndarray, " rows"]]
 Vector = Float[np.ndarray, " rows"]
-
-EXACT = 1e-18
-"""Relative mean square below which a formula fits to rounding."""
 
 N_REFITTED = 12
 LM_STEPS = 25

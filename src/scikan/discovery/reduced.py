@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from scikan.core.expr import Constant, Expr, multiply, substitute
 from scikan.discovery.affine import Screen
-from scikan.discovery.bench import NO_WORSE
+from scikan.discovery.bench import NO_WORSE, SHORT
 from scikan.discovery.desk import Candidate, Desk
 from scikan.discovery.families import family_laws
 from scikan.discovery.mixtures import mixture_laws, wave_laws
@@ -32,9 +32,6 @@ from scikan.structure.scaling import reduce_table
 
 Rows = Float[np.ndarray, "rows columns"]
 Vector = Float[np.ndarray, " rows"]
-
-SHORT = 60.0
-"""Bits of structure up to which a law that leaves only noise ends the road."""
 
 MOST_COLUMNS = 6
 """Columns up to which a level has a library; above, only polynomials and quotients are tried."""

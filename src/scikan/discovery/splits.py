@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from scikan.core.bspline import extend, features
 from scikan.core.expr import Constant, Expr, add, multiply
 from scikan.discovery.affine import Screen
 from scikan.discovery.curves import at, curve_names
 from scikan.discovery.desk import Candidate, Desk
 from scikan.discovery.targets import Target
-from scikan.structure.products import fit_products
+from scikan.structure.products import ADAPTIVE, fit_products
+from scikan.train.linear import knots_of, spline_columns
 
 
 N_SPLITS = 3
@@ -110,8 +110,7 @@ def _additive(screen: Screen, targets: list[Target]) -> Iterator[Split]:
 
 def _spline(x: Any, grid: int) -> Any:
     """Return centred spline features of a column, `(rows, basis)`."""
-    even, quantiles = np.linspace(x.min(), x.max(), grid + 1), np.quantile(x, np.linspace(0, 1, grid + 1))
-    part = features(x[:, None], extend((0.7 * even + 0.3 * quantiles)[None], 3), 3)[:, 0]
+    part = spline_columns(x, knots_of(x, grid, adaptive=ADAPTIVE))
     return part - part.mean(axis=0)
 
 

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.bspline import extend, feature_slopes, features
+from scikan.core.bspline import feature_slopes, features, sample_knots
 from scikan.structure.answers import Surrogate, error_of
 
 
 Rows = Float[np.ndarray, "rows columns"]
 Vector = Float[np.ndarray, " rows"]
 
-DEGREE = 3
+DEGREE, ADAPTIVE = 3, 0.3
+"""Knots lie mostly at equal distances, partly where rows are: no interval is empty, none much wider than others."""
+
 GRIDS = (4, 10, 18)
 MOST_TERMS = 3
 MOST_COLUMNS = 12
@@ -112,10 +114,7 @@ class _Columns:
 
     @classmethod
     def of(cls, u: Rows, grid: int, offset: bool) -> "_Columns":
-        # Half by rows, half by distance: no interval without rows, none much wider than the others.
-        quantiles = np.quantile(u, np.linspace(0, 1, grid + 1), axis=0).T
-        even = np.linspace(u.min(axis=0), u.max(axis=0), grid + 1).T
-        knots = extend(0.3 * quantiles + 0.7 * even, DEGREE)
+        knots = sample_knots(u, grid, DEGREE, ADAPTIVE)
         return cls(features(u, knots, DEGREE), feature_slopes(u, knots, DEGREE), offset)
 
 
