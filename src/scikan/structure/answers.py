@@ -1,5 +1,6 @@
-"""What every surrogate answers: values, gradients and leave-one-out residuals on its own rows."""
+"""What every surrogate answers: values, gradients and leave-one-out residuals on its own rows, predictions elsewhere."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,13 @@ class Surrogate:
         values: $f(x_i)$, without the noise.
         gradients: $\\partial f/\\partial x_j$ at row i, in the units of the raw columns.
         loo: $y_i$ minus the prediction from all other rows.
+        predict: maps raw columns `(points, columns)` to predictions `(points,)`.
     """
 
     values: Vector
     gradients: Rows
     loo: Vector
+    predict: Callable[[Rows], Vector]
 
 
 def error_of(found: Surrogate, root: Vector) -> float:

@@ -97,8 +97,8 @@ def _holds(columns: "_Columns", y: Vector, root: Vector, model: Any, limit: floa
 class _Columns:
     """Spline features of every column and their slopes, `(rows, columns, basis)`."""
 
-    def __init__(self, values: Any, slopes: Any, offset: bool) -> None:
-        self.values, self.slopes, self.offset = values, slopes, offset
+    def __init__(self, values: Any, slopes: Any, offset: bool, knots: Any) -> None:
+        self.values, self.slopes, self.offset, self.knots = values, slopes, offset, knots
 
     def weighted(self, values: Any, root: Vector) -> Any:
         """Return values times weights, along the first axis, without what an offset explains."""
@@ -110,12 +110,12 @@ class _Columns:
 
     def rows(self, pick: Any) -> "_Columns":
         """Return the features on some of the rows."""
-        return _Columns(self.values[pick], self.slopes[pick], self.offset)
+        return _Columns(self.values[pick], self.slopes[pick], self.offset, self.knots)
 
     @classmethod
     def of(cls, u: Rows, grid: int, offset: bool) -> "_Columns":
         knots = sample_knots(u, grid, DEGREE, ADAPTIVE)
-        return cls(features(u, knots, DEGREE), feature_slopes(u, knots, DEGREE), offset)
+        return cls(features(u, knots, DEGREE), feature_slopes(u, knots, DEGREE), offset, knots)
 
 
 def _fitted(columns: _Columns, y: Vector, root: Vector, start: Any) -> Any:
@@ -247,4 +247,9 @@ def _answer(columns: _Columns, model: Any, y: Vector, root: Vector) -> tuple[Sur
     others = _others(_factors(columns, model))
     gradients = np.einsum("rjn,njb,rjb->nj", others, columns.slopes, model)
     values = values + offset
-    return Surrogate(values, gradients, (y - values) / np.maximum(1.0 - hat, 1e-3)), offset
+
+    def predict(points: Rows) -> Vector:
+        factors = np.einsum("njb,rjb->rjn", features(points, columns.knots, DEGREE), model)
+        return np.asarray(factors.prod(axis=1).sum(axis=0) + offset)
+
+    return Surrogate(values, gradients, (y - values) / np.maximum(1.0 - hat, 1e-3), predict), offset

@@ -6,7 +6,7 @@ of least leave-one-out error is kept, because ratios are skewed and a fit in raw
 one of the unreduced table. Gradients come back to raw columns by the chain rule.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -59,11 +59,12 @@ def fit_surrogate(x: Rows, y: Vector, weight: Vector | None = None) -> Surrogate
         return _mean(x, y, root)
     best: Surrogate | None = None
     scale = float(np.sqrt(np.average((y - np.average(y, weights=root**2)) ** 2, weights=root**2)))
-    for u, slopes in _input_maps(x):
+    for to_u, slopes in _input_maps(x):
+        u = to_u(x)
         for how in _target_maps(y, best, root, scale):
             found = _fitted(u, y, root, how)
             if found is not None:
-                found = Surrogate(found.values, found.gradients * slopes, found.loo)
+                found = _of_raw(found, slopes, to_u)
                 if best is None or error_of(found, root) < error_of(best, root):
                     best = found
         if best is not None and error_of(best, root) < _GOOD_ENOUGH * scale:
@@ -72,24 +73,34 @@ def fit_surrogate(x: Rows, y: Vector, weight: Vector | None = None) -> Surrogate
             products = fit_products(u, y, root)
             found = None if products is None else products.surrogate
             if found is not None and (best is None or error_of(found, root) < error_of(best, root)):
-                best = Surrogate(found.values, found.gradients * slopes, found.loo)
+                best = _of_raw(found, slopes, to_u)
     return _mean(x, y, root) if best is None else best
+
+
+def _of_raw(found: Surrogate, slopes: Rows, to_u: Callable[[Rows], Rows]) -> Surrogate:
+    """Return a surrogate of mapped columns as one of the raw columns."""
+    predict = found.predict
+    return Surrogate(found.values, found.gradients * slopes, found.loo, lambda raw: predict(to_u(raw)))
 
 
 def _mean(x: Rows, y: Vector, root: Vector) -> Surrogate:
     share = root**2 / np.sum(root**2)
     mean = float(share @ y)
-    return Surrogate(np.full(len(y), mean), np.zeros_like(x), (y - mean) / np.maximum(1.0 - share, 1e-3))
+    loo = (y - mean) / np.maximum(1.0 - share, 1e-3)
+    return Surrogate(np.full(len(y), mean), np.zeros_like(x), loo, lambda raw: np.full(len(raw), mean))
 
 
-def _input_maps(x: Rows) -> Iterator[tuple[Rows, Rows]]:
-    """Yield (inputs, their derivatives by the raw columns): raw, then with logarithms of wide columns."""
-    yield x, np.ones_like(x)
+def _input_maps(x: Rows) -> Iterator[tuple[Callable[[Rows], Rows], Rows]]:
+    """Yield (map of the inputs, its derivatives by the raw columns): raw, then with logarithms of wide columns."""
+    yield lambda raw: raw, np.ones_like(x)
     low, high = x.min(axis=0), x.max(axis=0)
     wide = (low > 0) & (high > WIDE_INPUT * low)
     if wide.any():
-        positive = np.where(wide, x, 1.0)
-        yield np.where(wide, np.log(positive), x), np.where(wide, 1.0 / positive, 1.0)
+
+        def logarithms(raw: Rows) -> Rows:
+            return np.where(wide, np.log(np.where(wide, raw, 1.0)), raw)
+
+        yield logarithms, np.where(wide, 1.0 / np.where(wide, x, 1.0), 1.0)
 
 
 def _target_maps(y: Vector, best: Surrogate | None, root: Vector, scale: float) -> Iterator[TargetMap]:
@@ -115,17 +126,27 @@ def _fitted(u: Rows, y: Vector, root: Vector, how: TargetMap) -> Surrogate | Non
         found = _process(u, size**2, root / (2.0 * size))
     if found is None:
         return None
+    least = 0.25 * size.min() ** 2
+
+    def back(z: Vector) -> Vector:
+        return np.exp(z) if how == "log" else np.sqrt(np.maximum(z, least))
+
     with np.errstate(all="ignore"):
+        values = back(found.values)
         if how == "log":
             # y - exp(log y - r) to all orders in r.
-            values, loo = np.exp(found.values), -size * np.expm1(-found.loo)
-            slope = values
+            loo, slope = -size * np.expm1(-found.loo), values
         else:
-            values = np.sqrt(np.maximum(found.values, 0.25 * size.min() ** 2))
             loo, slope = size - np.sqrt(np.maximum(size**2 - found.loo, 0.0)), 0.5 / values
     if not np.all(np.isfinite(loo)):
         return None
-    return Surrogate(sign * values, sign * found.gradients * slope[:, None], sign * loo)
+    predict = found.predict
+    return Surrogate(
+        sign * values,
+        sign * found.gradients * slope[:, None],
+        sign * loo,
+        lambda points: sign * back(predict(points)),
+    )
 
 
 def _process(u: Rows, y: Vector, root: Vector) -> Surrogate | None:
@@ -146,7 +167,13 @@ def _process(u: Rows, y: Vector, root: Vector) -> Surrogate | None:
             break
     if found is None:
         return None
-    return Surrogate(level + size * found.values, found.gradients * size / spread, found.loo * size)
+    predict = found.predict
+    return Surrogate(
+        level + size * found.values,
+        found.gradients * size / spread,
+        found.loo * size,
+        lambda points: level + size * predict((points - centre) / spread),
+    )
 
 
 def _from_start(places: Rows, target: Vector, noise: Vector, start: float) -> Surrogate | None:
@@ -154,22 +181,27 @@ def _from_start(places: Rows, target: Vector, noise: Vector, start: float) -> Su
     pick = np.unique(np.linspace(0, len(target) - 1, min(N_LENGTHS, len(target))).round().astype(int))
     logs = _length_scales(places[pick], target[pick], noise[pick], start * np.sqrt(places.shape[1]))
     lengths, nugget = np.exp(logs[:-1]), np.exp(logs[-1]) + LEAST_NOISE
-    kernel = np.exp(-0.5 * _square_distances(places / lengths))
+    kernel = np.exp(-0.5 * _square_distances(places / lengths, places / lengths))
     try:
         factor = cho_factor(kernel + np.diag(nugget * noise), lower=True)
     except np.linalg.LinAlgError:
         return None
     inverse = cho_solve(factor, np.eye(len(target)))
-    alpha = inverse @ target
+    # Solved by itself: the product of an explicit inverse does not return the target.
+    alpha = cho_solve(factor, target)
     loo = alpha / np.diag(inverse)
     values = target - nugget * noise * alpha
     pulled = kernel @ (alpha[:, None] * places) - places * (kernel @ alpha)[:, None]
-    return Surrogate(values, pulled / lengths**2, loo)
+
+    def predict(points: Rows) -> Vector:
+        return np.exp(-0.5 * _square_distances(points / lengths, places / lengths)) @ alpha
+
+    return Surrogate(values, pulled / lengths**2, loo, predict)
 
 
-def _square_distances(places: Rows) -> Any:
-    norms = np.sum(places**2, axis=1)
-    return np.maximum(norms[:, None] + norms[None, :] - 2.0 * places @ places.T, 0.0)
+def _square_distances(a: Rows, b: Rows) -> Any:
+    norms = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None, :]
+    return np.maximum(norms - 2.0 * a @ b.T, 0.0)
 
 
 def _length_scales(places: Rows, target: Vector, noise: Vector, length: float) -> Any:

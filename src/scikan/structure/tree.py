@@ -1,0 +1,193 @@
+"""From a function to its tree: sums and products of groups of columns, functions of them, columns as leaves.
+
+The hierarchy of groups comes from the directions of gradients (`merging`), the operators from values wherever a
+branch is known up to a constant or a factor, and inside a function of a sum from ratios of slopes. Every leaf and
+every F stands for some function of one variable.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from scikan.structure.couplings import crossings
+from scikan.structure.directions import Turning, alignment, inner_coupling
+from scikan.structure.merging import Block, holds, merged
+from scikan.structure.probe import Probe, Subject, probe_of
+from scikan.structure.separability import given_groups
+from scikan.structure.verdicts import margin, threshold
+
+
+Kind = Literal["column", "sum", "product", "general", "joint"]
+Places = tuple[int, ...]
+
+N_BASES = 24
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A node of a function's tree.
+
+    Args:
+        kind: "column", "sum", "product" (plus a constant), "general" for F(sum of the branches), "joint" for a
+            function of the branches that is neither.
+        branches: the nodes below; none for a column.
+        column: the name, of a column.
+        score: what contradicts the node's operator, as a share of its branch's spread or slopes.
+        threshold: the score that errors explain.
+        irrelevant: names of the columns that do not matter; at the root only.
+    """
+
+    kind: Kind
+    branches: tuple["Tree", ...] = ()
+    column: str = ""
+    score: float = 0.0
+    threshold: float = 0.0
+    irrelevant: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all columns below, from left to right."""
+        return (self.column,) if self.kind == "column" else tuple(c for b in self.branches for c in b.columns)
+
+    @property
+    def depth(self) -> int:
+        """Number of operators above the deepest column."""
+        return 1 + max(b.depth for b in self.branches) if self.branches else 0
+
+    def nodes(self) -> Iterator["Tree"]:
+        """Yield this node and all below it, branch by branch."""
+        yield self
+        for branch in self.branches:
+            yield from branch.nodes()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the tree as plain data, for JSON."""
+        if self.kind == "column":
+            return {"kind": "column", "column": self.column}
+        told: dict[str, Any] = {"kind": self.kind, "score": self.score, "threshold": self.threshold}
+        if self.irrelevant:
+            told["irrelevant"] = list(self.irrelevant)
+        return told | {"branches": [b.as_dict() for b in self.branches]}
+
+    def __str__(self) -> str:
+        if self.kind == "column":
+            return self.column
+        mark = {"sum": " + ", "general": " + ", "product": " * ", "joint": ", "}[self.kind]
+        inner = [f"({b})" if self.kind == "product" and b.kind == "sum" else str(b) for b in self.branches]
+        told = mark.join(inner)
+        return f"F({told})" if self.kind in ("general", "joint") else told
+
+
+@dataclass(frozen=True, eq=False)
+class _Context:
+    """What is known of a branch: its values (`term`), its slopes beside a reference, or its level sets only."""
+
+    term: Probe | None = None
+    reference: Places = ()
+
+
+def tree(
+    f: Subject,
+    x: Any = None,
+    *,
+    error: float | None = None,
+    output: int = 0,
+    names: Sequence[str] | None = None,
+) -> Tree:
+    """Return the tree of a function: which groups of columns enter together, and by which operator.
+
+    KAN 2.0, section 4.3 (tree converter), without its dependence on the order of columns and with thresholds that
+    come from the function's own error. A branch that is neither sum, product nor function of a sum is "joint".
+
+    Args:
+        f, x, error, output, names: as in `probe_of`: a KAN, a function of (N, columns) arrays, or a `Dataset`.
+
+    Raises:
+        ShapeError: too few rows, or f returns no value a row.
+        SettingError: f is constant or not finite on the rows.
+
+    Example:
+        `str(tree(lambda x: (x[:, 0]**2 + x[:, 1]**2)**2 + x[:, 2], x))` is `"F(x1 + x2) + x3"`.
+    """
+    probe = probe_of(f, x, error=error, output=output, names=names)
+    relevant, silent = _relevant(probe)
+    block = merged(replace_columns(probe, silent), relevant)
+    grown = _node(probe, block, _Context(term=replace_columns(probe, silent)))
+    return replace(grown, irrelevant=tuple(probe.names[j] for j in silent))
+
+
+def _relevant(probe: Probe) -> tuple[Places, Places]:
+    """Return the columns whose exchange changes the values by more than errors do, and the others."""
+    columns = [(j,) for j in range(len(probe.names))]
+    crossed = crossings(probe, columns, pairs=())
+    relevant = []
+    for column in columns:
+        moved = (crossed.plain - crossed.single[column]) / probe.spread
+        score = float(np.sqrt(np.mean(moved[0] ** 2)))
+        if score > threshold(np.sqrt(np.mean((moved[1:] - moved[0]) ** 2, axis=1))):
+            relevant.append(column[0])
+    return tuple(relevant), tuple(j for (j,) in columns if j not in relevant)
+
+
+def replace_columns(probe: Probe, fixed: Sequence[int], row: int = 0) -> Probe:
+    """Return the probe with some columns held at their values in one row."""
+    if not len(fixed):
+        return probe
+    rows = probe.rows.copy()
+    rows[:, list(fixed)] = rows[row, list(fixed)]
+    spread = float(np.std(probe.value(rows)))
+    return replace(probe, rows=rows, spread=max(spread, 1e-300))
+
+
+def _branch(term: Probe, others: Places) -> Probe:
+    """Return a term with all other branches held where it varies most: a product's other factors may vanish."""
+    bases = np.unique(np.linspace(0, len(term.rows) - 1, N_BASES).astype(int))
+    return max((replace_columns(term, others, int(row)) for row in bases), key=lambda p: p.spread)
+
+
+def _node(probe: Probe, block: Block, context: _Context) -> Tree:
+    if not block.parts:
+        return Tree("column", column=probe.names[block.columns[0]])
+    kind, score, limit = _operator(probe, block, context)
+    branches: list[Tree] = []
+    for part in block.parts:
+        others = tuple(j for j in block.columns if j not in part.columns)
+        below = _Context(reference=context.reference)
+        if kind in ("sum", "product") and context.term is not None:
+            below = _Context(term=_branch(context.term, others))
+        elif kind == "general":
+            below = _Context(reference=others)
+        elif kind == "joint":
+            below = _Context()
+        grown = _node(probe, part, below)
+        joined = grown.kind == kind in ("sum", "product") or (kind, grown.kind) == ("general", "sum")
+        branches += grown.branches if joined else [grown]
+    branches.sort(key=lambda b: probe.names.index(b.columns[0]))
+    return Tree(kind, tuple(branches), score=score, threshold=limit)
+
+
+def _operator(probe: Probe, block: Block, context: _Context) -> tuple[Kind, float, float]:
+    """Return (kind, score, threshold) of the operator over a block's parts."""
+    if len(block.parts) != 2:
+        return "joint", 0.0, 0.0
+    a, b = (part.columns for part in block.parts)
+    trials: list[tuple[Kind, Turning]] = []
+    if context.term is not None:
+        for kind, asked in (("sum", "additive"), ("product", "multiplicative")):
+            found = given_groups(context.term, (a, b), asked)
+            trials.append((kind, Turning(found.score, found.null, found.points)))
+    elif context.reference:
+        # The slopes of a sum are also those of a product, of one constant factor each: the sum is asked first.
+        trials = [("sum", inner_coupling(probe, a, b, context.reference, product=False))]
+        if not holds(trials[0][1]):
+            trials = [("product", inner_coupling(probe, a, b, context.reference, product=True))]
+    held = [t for t in trials if holds(t[1])]
+    if not held:
+        general = alignment(probe, a, b)
+        if not holds(general):
+            return "joint", general.score, threshold(general.null)
+        held = [("general", general)]
+    kind, best = max(held, key=lambda t: margin(t[1].score, t[1].null))
+    return kind, best.score, threshold(best.null)
