@@ -7,6 +7,7 @@ known up to one common factor, so that sums and products in them can be told apa
 Columns are measured in standard deviations and weighted by their own mean slope, so that no answer hangs on units.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ N_OWN, N_OTHER = 32, 12
 
 N_EACH, N_REST = 10, 5
 """Rows of either of two groups, and rows of the rest beside each pair."""
+
+N_INNER, N_BASES = 8, 3
 
 _LEAST = 1e-7
 
@@ -51,19 +54,12 @@ class _Slopes:
     def of(self, group: Places) -> list[Any]:
         """Return the slopes in a group, every column by its root mean square, `(points, columns)` each."""
         size = np.sqrt(np.mean(self.all[0][:, group] ** 2, axis=0))
-        size[size <= _LEAST] = 1.0
-        return [slopes[:, group] / size for slopes in self.all]
+        return [slopes[:, group] / np.where(size <= _LEAST, 1.0, size) for slopes in self.all]
 
 
 def _rows(probe: Probe, rng: np.random.Generator, *counts: int) -> list[Any]:
     order = rng.permutation(len(probe.rows))
     return [probe.rows[np.resize(np.roll(order, 7 * n), count)] for n, count in enumerate(counts)]
-
-
-def _unit(parts: list[Any]) -> list[Any]:
-    """Return slopes as directions; where they are as small as their error they count as little as they know."""
-    noise = np.mean([np.mean((p - parts[0]) ** 2) for p in parts[1:]]) * parts[0].shape[1]
-    return [p / np.sqrt(np.sum(parts[0] ** 2, axis=1, keepdims=True) + noise + 1e-300) for p in parts]
 
 
 def turning(probe: Probe, group: Places, key: int = 0) -> Turning:
@@ -75,9 +71,9 @@ def turning(probe: Probe, group: Places, key: int = 0) -> Turning:
     own, other = _rows(probe, rng, N_OWN, N_OWN * N_OTHER)
     points = np.repeat(own, N_OTHER, axis=0)
     points[:, others] = other[:, others]
-    units = _unit(_Slopes(probe, points, rng).of(group))
-    turned = [_across(u.reshape(N_OWN, N_OTHER, -1)) for u in units]
-    size = np.sqrt(np.mean(np.sum(units[0] ** 2, axis=1)))
+    slopes = _Slopes(probe, points, rng).of(group)
+    turned = [_across(u.reshape(N_OWN, N_OTHER, -1)) for u in slopes]
+    size = np.sqrt(np.mean(np.sum(slopes[0] ** 2, axis=1)))
     return _turning([t / max(size, 1e-300) for t in turned], len(points))
 
 
@@ -95,6 +91,41 @@ def _turning(residuals: list[Any], points: int) -> Turning:
     return Turning(size(residuals[0]), np.maximum(null, _LEAST / 10), points)
 
 
+def following(probe: Probe, group: Places, slope: Callable[[Any], Any], key: int = 0) -> Turning:
+    """Return how far the gradient within a group is from the direction of another function's gradient."""
+    rng = np.random.default_rng(key)
+    (points,) = _rows(probe, rng, min(N_OWN * N_OTHER, len(probe.rows)))
+    slopes, size = _Slopes(probe, points, rng).of(group), _mean_slopes(probe, points, group)
+    wanted = (slope(points) * probe.scale)[:, group] / size
+    norm = np.sqrt(np.sum(wanted**2, axis=1, keepdims=True))
+    unit = np.divide(wanted, norm, out=np.zeros_like(wanted), where=norm > 0)
+    across = [s - np.sum(s * unit, axis=1, keepdims=True) * unit for s in slopes]
+    whole = np.sqrt(np.mean(np.sum(slopes[0] ** 2, axis=1)))
+    return _turning([a / max(whole, 1e-300) for a in across], len(points))
+
+
+def constant_direction(probe: Probe, group: Places, key: int = 0) -> tuple[Turning, tuple[float, ...]]:
+    """Return how far the gradient within a group is from one direction everywhere, and the weights of the columns.
+
+    The weights are those of the raw columns in a sum; the largest is 1.
+    """
+    rng = np.random.default_rng(key)
+    (points,) = _rows(probe, rng, min(N_OWN * N_OTHER, len(probe.rows)))
+    slopes = _Slopes(probe, points, rng).of(group)
+    across = [_across(s[None])[0] for s in slopes]
+    whole = np.sqrt(np.mean(np.sum(slopes[0] ** 2, axis=1)))
+    main = np.linalg.svd(slopes[0], full_matrices=False)[2][0]
+    weights = main * _mean_slopes(probe, points, group) / probe.scale[list(group)]
+    weights = weights / weights[np.argmax(np.abs(weights))]
+    found = _turning([a / max(whole, 1e-300) for a in across], len(points))
+    return found, tuple(float(w) for w in weights)
+
+
+def _mean_slopes(probe: Probe, points: Any, group: Places) -> Any:
+    size = np.sqrt(np.mean((probe.gradient(points) * probe.scale / probe.spread)[:, group] ** 2, axis=0))
+    return np.where(size <= _LEAST, 1.0, size)
+
+
 def alignment(probe: Probe, a: Places, b: Places, key: int = 0) -> Turning:
     """Return how far f is from F(p(A) + q(B), rest)."""
     rng = np.random.default_rng(key)
@@ -104,9 +135,8 @@ def alignment(probe: Probe, a: Places, b: Places, key: int = 0) -> Turning:
     points[..., list(b)] = in_b[None, :, None, list(b)]
     slopes = _Slopes(probe, points.reshape(-1, points.shape[-1]), rng)
     shape = (N_EACH, N_EACH, N_REST, -1)
-    both = [np.concatenate(pair, axis=1) for pair in zip(slopes.of(a), slopes.of(b), strict=True)]
-    units = [u.reshape(shape) for u in _unit(both)]
-    scores = np.array([_misaligned(u[..., : len(a)], u[..., len(a) :]) for u in units])
+    both = zip(slopes.of(a), slopes.of(b), strict=True)
+    scores = np.array([_misaligned(in_a.reshape(shape), in_b.reshape(shape)) for in_a, in_b in both])
     null = np.sqrt(np.abs(scores[1:] ** 2 - scores[0] ** 2))
     return Turning(float(scores[0]), np.maximum(null, _LEAST), int(np.prod(points.shape[:3])))
 
@@ -140,55 +170,46 @@ def _split(bundles: Any) -> tuple[Any, Any]:
     return parts[..., 0], bundles - parts @ along
 
 
-def inner_coupling(
-    probe: Probe, a: Places, b: Places, reference: Places, product: bool, key: int = 0
-) -> Turning:
-    """Return how far the term of A and B inside F is from p(A) + q(B), or from p(A) q(B) plus a constant.
+def inner_product(probe: Probe, a: Places, b: Places, reference: Places, key: int = 0) -> Turning:
+    """Return how far the term of A and B inside F is from p(A) q(B) plus a constant.
 
-    f = F(g(A, B) + r(reference), rest): at one place of the others $f_A / f_r$ is $g_A$ times a constant.
+    f = F(g(A, B) + r(reference), rest): at one place of the rest $f_A / f_r$ is $g_A$ by a factor that hangs on the
+    reference alone, which is solved for. The slopes of a sum are those of a product too, of a constant factor each.
     """
     rng = np.random.default_rng(key)
-    in_a, in_b, bases = _rows(probe, rng, N_EACH, N_EACH, N_REST * 8)
-    results = [_inner(probe, a, b, reference, product, (in_a, in_b, base), rng) for base in bases]
-    steady = sorted(results, key=lambda r: -r[0])[:N_REST]
-    sizes = np.array([np.sqrt(np.mean([r[1][n] ** 2 for r in steady])) for n in range(N_FIELDS + 1)])
-    null = np.sqrt(np.abs(sizes[1:] ** 2 - sizes[0] ** 2))
-    return Turning(float(sizes[0]), np.maximum(null, _LEAST), N_REST * N_EACH * N_EACH)
+    in_a, in_b, in_r, bases = _rows(probe, rng, N_INNER, N_INNER, N_REST, N_BASES)
+    points = np.broadcast_to(
+        bases[:, None, None, None], (N_BASES, N_INNER, N_INNER, N_REST, bases.shape[1])
+    ).copy()
+    points[..., list(a)] = in_a[None, :, None, None, list(a)]
+    points[..., list(b)] = in_b[None, None, :, None, list(b)]
+    points[..., list(reference)] = in_r[None, None, None, :, list(reference)]
+    slopes = _Slopes(probe, points.reshape(-1, points.shape[-1]), rng)
+    parts = zip(slopes.of(a), slopes.of(b), slopes.of(reference), strict=True)
+    scores = np.array([_not_product(*(p.reshape(*points.shape[:4], -1) for p in three)) for three in parts])
+    null = np.sqrt(np.abs(scores[1:] ** 2 - scores[0] ** 2))
+    return Turning(float(scores[0]), np.maximum(null, _LEAST), int(np.prod(points.shape[:4])))
 
 
-def _inner(
-    probe: Probe, a: Places, b: Places, reference: Places, product: bool, rows: Any, rng: np.random.Generator
-) -> tuple[float, list[float]]:
-    """Return (how far the slope along the reference stays from zero, the misfit for f and each f plus error)."""
-    in_a, in_b, base = rows
-    points = np.broadcast_to(base, (N_EACH, N_EACH, len(base))).copy()
-    points[..., list(a)] = in_a[:, None, list(a)]
-    points[..., list(b)] = in_b[None, :, list(b)]
-    slopes = _Slopes(probe, points.reshape(-1, len(base)), rng)
-    steadiness, misfits = 0.0, []
-    for n, (f_a, f_b, f_r) in enumerate(zip(*(slopes.of(g) for g in (a, b, reference)), strict=True)):
-        # Along one column of the reference: the steepest, which is the same at every point if F is F(... + r).
-        along = f_r[:, np.argmax(np.sum(f_r**2, axis=0))]
-        if n == 0:
-            steadiness = float(np.min(np.abs(along)) / max(np.sqrt(np.mean(along**2)), 1e-300))
-        with np.errstate(all="ignore"):
-            ratios = [(f / along[:, None]).reshape(N_EACH, N_EACH, -1) for f in (f_a, f_b)]
-        misfits.append(_inner_misfit(ratios[0], np.swapaxes(ratios[1], 0, 1), product))
-    return steadiness, misfits
-
-
-def _inner_misfit(g_a: Any, g_b: Any, product: bool) -> float:
-    """Return the misfit of slopes `(own, other, columns)` that should not hang on the other, or only by a factor."""
-    left, size = 0.0, 0.0
-    for slopes in (g_a, g_b):
-        if not np.all(np.isfinite(slopes)):
-            return float("inf")
-        if product:
-            # Own directions times one factor a row of the other: rank one.
-            table = np.swapaxes(slopes, 1, 2).reshape(-1, slopes.shape[1])
-            squares = np.linalg.svd(table, compute_uv=False) ** 2
+def _not_product(in_a: Any, in_b: Any, in_r: Any) -> float:
+    """Return the misfit of rank one of the slopes of g in A, `(rows of A times columns, rows of B)`, and in B."""
+    left = size = 0.0
+    for f_a, f_b, f_r in zip(in_a, in_b, in_r, strict=True):
+        along, _ = _split(np.moveaxis(f_r, 2, 0).reshape(N_REST, N_INNER**2, -1))
+        along = np.moveaxis(along.reshape(N_REST, N_INNER, N_INNER), 0, 2)
+        g_a, g_b = _inner_slopes(np.concatenate([f_a, f_b], axis=-1), along, f_a.shape[-1])
+        for slopes in (np.swapaxes(g_a, 1, 2), np.moveaxis(g_b, 1, 0).swapaxes(1, 2)):
+            squares = np.linalg.svd(slopes.reshape(-1, N_INNER), compute_uv=False) ** 2
             left, size = left + float(np.sum(squares[1:])), size + float(np.sum(squares))
-        else:
-            apart = slopes - slopes.mean(axis=1, keepdims=True)
-            left, size = left + float(np.sum(apart**2)), size + float(np.sum(slopes**2))
     return float(np.sqrt(left / max(size, 1e-300)))
+
+
+def _inner_slopes(f_ab: Any, f_r: Any, split: int) -> tuple[Any, Any]:
+    """Return the slopes of g, `(rows of A, rows of B, columns)`, from those of f at several places of the reference."""
+    weights = np.sum(f_r**2, axis=2)[..., None]
+    sizes = np.sqrt(np.sum(f_ab**2, axis=(0, 1, 3)))
+    table = f_ab * f_r[..., None, :].swapaxes(2, 3) / np.sqrt(np.maximum(weights[..., None, :], 1e-300))
+    table = table.swapaxes(2, 3).reshape(-1, f_r.shape[2]) / np.maximum(sizes, 1e-300)
+    factor = np.linalg.svd(table, full_matrices=False)[2][0] / np.maximum(sizes, 1e-300)
+    slopes = np.sum(f_ab * (factor * f_r)[..., None], axis=2) / np.maximum(weights, 1e-300)
+    return slopes[..., :split], slopes[..., split:]

@@ -133,7 +133,7 @@ def probe_of(
     rows = check_rows(rows, names)
     value = _value_of(f, output)
     by_jax = None if isinstance(f, KAN) else _gradient_by_jax(f, output, rows)
-    gradient = by_jax or _by_differences(value, rows.std(axis=0))
+    gradient = by_jax or by_differences(value, rows.std(axis=0))
     if error is None and table is not None and len(table.test_x):
         error = float(np.sqrt(np.mean((value(table.test_x) - table.test_y[:, output]) ** 2)))
     if error is None and isinstance(f, KAN) and any(np.any(_splines(layer)) for layer in f.layers):
@@ -160,7 +160,7 @@ def _of_data(data: Dataset, output: int, error: float | None) -> Probe:
     if error is None:
         error = error_of(surrogate, np.ones(len(y)))
     value = surrogate.predict
-    return _checked(value, _by_differences(value, x.std(axis=0)), x, data.names, error, 1e-6)
+    return _checked(value, by_differences(value, x.std(axis=0)), x, data.names, error, 1e-6)
 
 
 def _checked(
@@ -227,7 +227,7 @@ def _gradient_by_jax(f: Any, output: int, rows: Rows) -> Callable[[Rows], Rows] 
     return gradient
 
 
-def _by_differences(value: Callable[[Rows], Vector], scale: Any) -> Callable[[Rows], Rows]:
+def by_differences(value: Callable[[Rows], Vector], scale: Any) -> Callable[[Rows], Rows]:
     """Return the gradient by central differences of fourth order."""
 
     def gradient(points: Rows) -> Rows:

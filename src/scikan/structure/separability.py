@@ -1,13 +1,14 @@
 """Does a function fall apart into functions of groups of its columns? As a sum, a product, or a function of a sum."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 
 from scikan.core.errors import SettingError
-from scikan.structure.couplings import Crossings, Places, coupling, crossings, product_offset
+from scikan.structure.couplings import N_POINTS, Crossings, Places, coupling, crossings, product_offset
 from scikan.structure.directions import alignment
 from scikan.structure.merging import general_groups
 from scikan.structure.probe import Probe, Subject, probe_of
@@ -96,30 +97,29 @@ def _best_offset(crossed: Crossings, pairs: list[tuple[Places, Places]]) -> floa
     return max(offsets, key=lambda c: min(margin(*coupling(crossed, pair, True, c)) for pair in pairs))
 
 
-def found_groups(probe: Probe, kind: Kind) -> Separability:
-    """Return the finest division that holds, with the score of its worst pair of groups."""
-    n = len(probe.names)
+def found_groups(probe: Probe, kind: Kind, columns: Places | None = None) -> Separability:
+    """Return the finest division of some columns (all) that holds, with the score of its worst pair of groups."""
+    columns = tuple(range(len(probe.names))) if columns is None else columns
     if kind == "general":
         groups = general_groups(probe)
-        return given_groups(probe, groups, kind) if len(groups) > 1 else _whole(probe, kind)
-    crossed = crossings(probe, [(j,) for j in range(n)])
+        return given_groups(probe, groups, kind) if len(groups) > 1 else _whole(probe, kind, columns)
+    crossed = crossings(probe, [(j,) for j in columns])
     product = kind == "multiplicative"
-    offsets = _offsets(crossed, n) if product else [0.0]
-    couplings = [_coupling_table(crossed, n, product, c) for c in offsets]
-    tables = [(components(table > limits), table, c) for (table, limits), c in zip(couplings, offsets, strict=True)]
-    groups, table, offset = max(tables, key=lambda t: len(t[0]))
-    if len(groups) == 1:
-        return _whole(probe, kind, table)
-    held = given_groups(probe, groups, kind)
-    return Separability(
-        kind, held.groups, held.score, held.null, held.verdict, held.points, held.offset, table
-    )
+    tables = []
+    for offset in _offsets(crossed, columns) if product else [0.0]:
+        scores, limits = _coupling_table(crossed, columns, product, offset)
+        tables.append((components(scores > limits), scores))
+    parts, scores = max(tables, key=lambda t: len(t[0]))
+    if len(parts) == 1:
+        return _whole(probe, kind, columns, scores)
+    held = given_groups(probe, tuple(tuple(columns[i] for i in part) for part in parts), kind)
+    return replace(held, pairs=scores)
 
 
-def _offsets(crossed: Crossings, n: int) -> list[float]:
+def _offsets(crossed: Crossings, columns: Places) -> list[float]:
     """Return constants to try beside a product: none, and those on which pairs of columns agree best."""
     found = []
-    for i, j in combinations(range(n), 2):
+    for i, j in combinations(columns, 2):
         c = product_offset(crossed, ((i,), (j,)))
         if c is not None and margin(*coupling(crossed, ((i,), (j,)), True, c)) > 0:
             found.append(c)
@@ -130,11 +130,12 @@ def _offsets(crossed: Crossings, n: int) -> list[float]:
     return [0.0, *kept]
 
 
-def _coupling_table(crossed: Crossings, n: int, product: bool, offset: float) -> tuple[Any, Any]:
+def _coupling_table(crossed: Crossings, columns: Places, product: bool, offset: float) -> tuple[Any, Any]:
     """Return (scores, thresholds) of every two columns."""
+    n = len(columns)
     scores, limits = np.zeros((n, n)), np.full((n, n), np.inf)
     for i, j in combinations(range(n), 2):
-        score, null = coupling(crossed, ((i,), (j,)), product, offset)
+        score, null = coupling(crossed, ((columns[i],), (columns[j],)), product, offset)
         scores[i, j] = scores[j, i] = score
         limits[i, j] = limits[j, i] = threshold(null)
     return scores, limits
@@ -153,16 +154,12 @@ def components(coupled: Any) -> tuple[Places, ...]:
     return tuple(found)
 
 
-def _whole(probe: Probe, kind: Kind, table: Any = None) -> Separability:
-    """Return the answer that no division holds, with the coupling of the two columns that are coupled least."""
-    groups = (tuple(range(len(probe.names))),)
-    score = float("inf")
-    if table is not None and len(table) > 1:
-        # The finest cut that could have held is the one across the weakest of the necessary couplings.
-        score = float(np.sort(table.max(axis=0))[0])
-    return Separability(
-        kind, _named(probe, groups), score, np.zeros(1), "no", min(len(probe.rows), 400), 0.0, table
-    )
+def _whole(probe: Probe, kind: Kind, columns: Places, table: Any = None) -> Separability:
+    """Return the answer that no division holds; the score is the coupling of the column that is coupled least."""
+    score = float("inf") if table is None or len(table) < 2 else float(np.min(table.max(axis=0)))
+    groups = _named(probe, (columns,))
+    points = min(len(probe.rows), N_POINTS)
+    return Separability(kind, groups, score, np.zeros(1), "no", points, pairs=table)
 
 
 def _named(probe: Probe, groups: tuple[Places, ...]) -> tuple[tuple[str, ...], ...]:

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 
 from scikan.structure.couplings import crossings
-from scikan.structure.directions import Turning, alignment, inner_coupling
-from scikan.structure.merging import Block, holds, merged
+from scikan.structure.directions import alignment, inner_product
+from scikan.structure.merging import POOR, Block, holds, merged
 from scikan.structure.probe import Probe, Subject, probe_of
-from scikan.structure.separability import given_groups
+from scikan.structure.separability import KINDS, found_groups
 from scikan.structure.verdicts import margin, threshold
 
 
@@ -80,14 +80,6 @@ class Tree:
         return f"F({told})" if self.kind in ("general", "joint") else told
 
 
-@dataclass(frozen=True, eq=False)
-class _Context:
-    """What is known of a branch: its values (`term`), its slopes beside a reference, or its level sets only."""
-
-    term: Probe | None = None
-    reference: Places = ()
-
-
 def tree(
     f: Subject,
     x: Any = None,
@@ -113,8 +105,7 @@ def tree(
     """
     probe = probe_of(f, x, error=error, output=output, names=names)
     relevant, silent = _relevant(probe)
-    block = merged(replace_columns(probe, silent), relevant)
-    grown = _node(probe, block, _Context(term=replace_columns(probe, silent)))
+    grown = _grown(replace_columns(probe, silent), relevant)
     return replace(grown, irrelevant=tuple(probe.names[j] for j in silent))
 
 
@@ -147,47 +138,57 @@ def _branch(term: Probe, others: Places) -> Probe:
     return max((replace_columns(term, others, int(row)) for row in bases), key=lambda p: p.spread)
 
 
-def _node(probe: Probe, block: Block, context: _Context) -> Tree:
+def _grown(term: Probe, columns: Places) -> Tree:
+    """Return the tree of a branch whose values are known: sums and products first, which need no derivative."""
+    if len(columns) == 1:
+        return Tree("column", column=term.names[columns[0]])
+    held = [a for k in KINDS[:2] if (a := found_groups(term, k, columns)).verdict != "no" and a.score < POOR]
+    if not held:
+        return _node(term, merged(term, columns), ())
+    best = max(held, key=lambda a: (len(a.groups), a.margin))
+    kind: Kind = "sum" if best.kind == "additive" else "product"
+    branches = []
+    for group in best.groups:
+        own = term.places(group)
+        branches.append(_grown(_branch(term, tuple(j for j in columns if j not in own)), own))
+    return _joined(term, kind, branches, best.score, best.threshold)
+
+
+def _joined(probe: Probe, kind: Kind, branches: list[Tree], score: float, limit: float) -> Tree:
+    """Return a node whose branches of the same operator have been taken in, in the order of columns."""
+    inner = "sum" if kind == "general" else kind
+    flat: list[Tree] = []
+    for branch in branches:
+        flat += branch.branches if branch.kind == inner and kind != "joint" else [branch]
+    flat.sort(key=lambda b: probe.names.index(b.columns[0]))
+    return Tree(kind, tuple(flat), score=score, threshold=limit)
+
+
+def _node(probe: Probe, block: Block, reference: Places) -> Tree:
+    """Return the tree of a branch known beside a reference: f = F(branch + reference), or by level sets only."""
     if not block.parts:
         return Tree("column", column=probe.names[block.columns[0]])
-    kind, score, limit = _operator(probe, block, context)
-    branches: list[Tree] = []
+    kind, score, limit = _operator(probe, block, reference)
+    branches = []
     for part in block.parts:
         others = tuple(j for j in block.columns if j not in part.columns)
-        below = _Context(reference=context.reference)
-        if kind in ("sum", "product") and context.term is not None:
-            below = _Context(term=_branch(context.term, others))
-        elif kind == "general":
-            below = _Context(reference=others)
-        elif kind == "joint":
-            below = _Context()
-        grown = _node(probe, part, below)
-        joined = grown.kind == kind in ("sum", "product") or (kind, grown.kind) == ("general", "sum")
-        branches += grown.branches if joined else [grown]
-    branches.sort(key=lambda b: probe.names.index(b.columns[0]))
-    return Tree(kind, tuple(branches), score=score, threshold=limit)
+        below = {"general": others, "joint": ()}.get(kind, reference)
+        branches.append(_node(probe, part, below))
+    return _joined(probe, kind, branches, score, limit)
 
 
-def _operator(probe: Probe, block: Block, context: _Context) -> tuple[Kind, float, float]:
+def _operator(probe: Probe, block: Block, reference: Places) -> tuple[Kind, float, float]:
     """Return (kind, score, threshold) of the operator over a block's parts."""
     if len(block.parts) != 2:
         return "joint", 0.0, 0.0
     a, b = (part.columns for part in block.parts)
-    trials: list[tuple[Kind, Turning]] = []
-    if context.term is not None:
-        for kind, asked in (("sum", "additive"), ("product", "multiplicative")):
-            found = given_groups(context.term, (a, b), asked)
-            trials.append((kind, Turning(found.score, found.null, found.points)))
-    elif context.reference:
-        # The slopes of a sum are also those of a product, of one constant factor each: the sum is asked first.
-        trials = [("sum", inner_coupling(probe, a, b, context.reference, product=False))]
-        if not holds(trials[0][1]):
-            trials = [("product", inner_coupling(probe, a, b, context.reference, product=True))]
-    held = [t for t in trials if holds(t[1])]
-    if not held:
-        general = alignment(probe, a, b)
-        if not holds(general):
-            return "joint", general.score, threshold(general.null)
-        held = [("general", general)]
-    kind, best = max(held, key=lambda t: margin(t[1].score, t[1].null))
-    return kind, best.score, threshold(best.null)
+    general = alignment(probe, a, b)
+    if reference:
+        beside = [general, alignment(probe, a, reference), alignment(probe, b, reference)]
+        worst = min(beside, key=lambda t: margin(t.score, t.null))
+        if holds(worst):
+            return "sum", worst.score, threshold(worst.null)
+        product = inner_product(probe, a, b, reference)
+        if holds(product):
+            return "product", product.score, threshold(product.null)
+    return "general" if holds(general) else "joint", general.score, threshold(general.null)

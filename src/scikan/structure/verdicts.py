@@ -101,7 +101,7 @@ def threshold(null: Float[np.ndarray, " fields"]) -> float:
 
 def margin(score: float, null: Float[np.ndarray, " fields"]) -> float:
     """Return log10(threshold / score)."""
-    return float(np.log10(max(threshold(null), 1e-300) / max(score, 1e-300)))
+    return float(np.log10(max(threshold(null), 1e-150) / min(max(score, 1e-150), 1e150)))
 
 
 def judge(score: float, null: Float[np.ndarray, " fields"]) -> Verdict:
