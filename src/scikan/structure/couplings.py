@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.structure.probe import Field, Probe
+from scikan.structure.verdicts import trimmed
 
 
 N_POINTS, N_FIELDS = 400, 9
@@ -73,11 +74,7 @@ def coupling(
     apart = residual(crossed, pair, product, offset) / crossed.spread
     if not np.all(np.isfinite(apart)):
         return float("inf"), np.zeros(N_FIELDS)
-    return float(_size(apart[0])), np.asarray(_size(apart[1:] - apart[0]))
-
-
-def _size(values: Any) -> Any:
-    return np.sqrt(np.mean(values**2, axis=-1))
+    return float(trimmed(apart[0] ** 2)), np.asarray(trimmed((apart[1:] - apart[0]) ** 2))
 
 
 def residual(

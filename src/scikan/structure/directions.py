@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.structure.probe import Field, Probe
+from scikan.structure.verdicts import trimmed
 
 
 Places = tuple[int, ...]
@@ -85,7 +86,7 @@ def _across(units: Any) -> Any:
 
 def _turning(residuals: list[Any], points: int) -> Turning:
     def size(r: Any) -> float:
-        return float(np.sqrt(np.mean(np.sum(r**2, axis=-1))))
+        return float(trimmed(np.sum(r**2, axis=-1).ravel()))
 
     null = np.array([size(r - residuals[0]) for r in residuals[1:]])
     return Turning(size(residuals[0]), np.maximum(null, _LEAST / 10), points)
@@ -157,10 +158,11 @@ def _misaligned(in_a: Any, in_b: Any) -> float:
     left, _, right = np.linalg.svd(matrix)
     u, v = left[:, 0] / np.sqrt(size_a), right[0] / np.sqrt(size_b)
     misfit = v[None, :, None] * f_a - u[:, None, None] * f_b
-    size = np.sum((v[None, :, None] * f_a) ** 2 + (u[:, None, None] * f_b) ** 2)
-    across = np.sum(across_a**2) + np.sum(across_b**2)
-    whole = np.sum(in_a**2) + np.sum(in_b**2)
-    return float(np.sqrt(np.sum(misfit**2) / size + across / whole))
+    size = np.mean((v[None, :, None] * f_a) ** 2 + (u[:, None, None] * f_b) ** 2)
+    across = [np.sum(across**2, axis=-1).reshape(-1) for across in (across_a, across_b)]
+    whole = np.mean(np.sum(in_a**2, axis=-1) + np.sum(in_b**2, axis=-1))
+    squares = sum(trimmed(part) ** 2 for part in across) / whole
+    return float(np.sqrt(trimmed(misfit.reshape(-1) ** 2) ** 2 / size + squares))
 
 
 def _split(bundles: Any) -> tuple[Any, Any]:

@@ -37,7 +37,7 @@ _DIFFERENCES = ((1, 2 / 3), (2, -1 / 12))
 """Central differences of fourth order: places in steps, weights."""
 
 _CHUNK = 512
-_WAVES, _WAVELENGTH = 64, 0.4
+_WAVES, _WAVELENGTH = 64, 0.16
 
 
 @dataclass(frozen=True, eq=False)

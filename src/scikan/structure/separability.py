@@ -109,6 +109,8 @@ def found_groups(probe: Probe, kind: Kind, columns: Places | None = None) -> Sep
     for offset in _offsets(crossed, columns) if product else [0.0]:
         scores, limits = _coupling_table(crossed, columns, product, offset)
         tables.append((components(scores > limits), scores))
+    if not tables or len(columns) < 2:
+        return _whole(probe, kind, columns)
     parts, scores = max(tables, key=lambda t: len(t[0]))
     if len(parts) == 1:
         return _whole(probe, kind, columns, scores)

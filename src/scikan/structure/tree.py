@@ -11,18 +11,21 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scikan.core.errors import SettingError
 from scikan.structure.couplings import crossings
 from scikan.structure.directions import alignment, inner_product
 from scikan.structure.merging import POOR, Block, holds, merged
 from scikan.structure.probe import Probe, Subject, probe_of
 from scikan.structure.separability import KINDS, found_groups
-from scikan.structure.verdicts import margin, threshold
+from scikan.structure.verdicts import Verdict, margin, threshold
 
 
 Kind = Literal["column", "sum", "product", "general", "joint"]
 Places = tuple[int, ...]
 
 N_BASES = 24
+SEEN = 5e-2
+"""Largest threshold at which an operator counts as shown; slopes err more than values do."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,12 @@ class Tree:
     def depth(self) -> int:
         """Number of operators above the deepest column."""
         return 1 + max(b.depth for b in self.branches) if self.branches else 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return "yes" if couplings that matter would have been seen at every operator."""
+        seen = all(n.threshold <= SEEN for n in self.nodes())
+        return "yes" if seen else "not enough evidence"
 
     def nodes(self) -> Iterator["Tree"]:
         """Yield this node and all below it, branch by branch."""
@@ -98,13 +107,18 @@ def tree(
 
     Raises:
         ShapeError: too few rows, or f returns no value a row.
-        SettingError: f is constant or not finite on the rows.
+        SettingError: f is constant or not finite on the rows, or its error is as large as its spread.
 
     Example:
         `str(tree(lambda x: (x[:, 0]**2 + x[:, 1]**2)**2 + x[:, 2], x))` is `"F(x1 + x2) + x3"`.
     """
     probe = probe_of(f, x, error=error, output=output, names=names)
     relevant, silent = _relevant(probe)
+    if not relevant:
+        raise SettingError(
+            f"The error of the function, {probe.error:.2g}, hides what every column does (spread {probe.spread:.2g}).",
+            fix="measure more rows or fit better.",
+        )
     grown = _grown(replace_columns(probe, silent), relevant)
     return replace(grown, irrelevant=tuple(probe.names[j] for j in silent))
 

@@ -1,7 +1,7 @@
 """What a test of structure answers: a score, what errors alone would give, and a verdict in three words."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +15,9 @@ SAFETY = 3.0
 
 RESOLUTION = 2e-2
 """Coupling, as a share of the spread, that a test must be able to see before its silence counts."""
+
+TRIMMED = 0.03
+"""Share of the points with the largest contradictions that is left out of a score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +95,16 @@ class Symmetry:
     def __str__(self) -> str:
         through = self.variable or f"one function of {', '.join(self.group)}"
         return f"only {through} matters: {_told(self.verdict, self.score, self.null)}"
+
+
+def trimmed(squares: Any) -> Any:
+    """Return the root mean of squares along the last axis without its largest 3 %.
+
+    A fitted function errs most in few corners that have no rows; they would outvote all others.
+    """
+    n = squares.shape[-1]
+    kept = max(n - int(TRIMMED * n), 1)
+    return np.sqrt(np.mean(np.partition(squares, kept - 1, axis=-1)[..., :kept], axis=-1))
 
 
 def threshold(null: Float[np.ndarray, " fields"]) -> float:
