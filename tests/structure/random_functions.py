@@ -66,9 +66,7 @@ def _grown(rng: np.random.Generator, columns: list[int], depth: int, root: bool 
         n_parts = int(rng.integers(2, min(3, len(columns)) + 1))
         cuts = np.sort(rng.choice(np.arange(1, len(columns)), n_parts - 1, replace=False))
         parts = [list(p) for p in np.split(np.array(columns), cuts)]
-    return Node(
-        str(rng.choice(["+", "*"])), tuple(_grown(rng, p, depth - 1) for p in parts), unary=unary
-    )
+    return Node(str(rng.choice(["+", "*"])), tuple(_grown(rng, p, depth - 1) for p in parts), unary=unary)
 
 
 def _value(node: Node, x: Any, sizes: dict[tuple[int, str], float]) -> Any:
@@ -154,3 +152,18 @@ def text(tree: Any) -> str:
         for b in branches
     )
     return f"F({told})" if kind == "general" else told
+
+
+def columns_of(tree: Any) -> list[int]:
+    return [tree] if isinstance(tree, int) else [c for b in tree[1:] for c in columns_of(b)]
+
+
+def plain(tree: Any) -> str:
+    """Return a `kn.Tree` as text, with F of a product told as F of the sum of logarithms."""
+
+    def nested(node: Any) -> Any:
+        if node.kind == "column":
+            return int(node.column[1:]) - 1
+        return (node.kind, *map(nested, node.branches))
+
+    return text(nested(tree))

@@ -1,4 +1,4 @@
-"""What every surrogate answers: values, gradients and leave-one-out residuals on its own rows, predictions elsewhere."""
+"""What every surrogate answers: values, gradients, leave-one-out residuals on its rows; predictions elsewhere."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -29,6 +29,9 @@ N_EACH, N_REST = 10, 5
 
 N_INNER, N_BASES = 8, 3
 
+POLE = 4.0
+"""Slope near a zero, in units of the median slope."""
+
 _LEAST = 1e-7
 
 
@@ -144,25 +147,57 @@ def alignment(probe: Probe, a: Places, b: Places, key: int = 0) -> Turning:
 
 def _misaligned(in_a: Any, in_b: Any) -> float:
     """Return the root mean square misfit of u(A) f_B = v(B) f_A, with what stands across their directions."""
-    n, m, k, _ = in_a.shape
-    bundles_a = in_a.reshape(n, m * k, -1)
-    bundles_b = np.swapaxes(in_b, 0, 1).reshape(m, n * k, -1)
-    along_a, across_a = _split(bundles_a)
-    along_b, across_b = _split(bundles_b)
-    f_a = along_a.reshape(n, m, k)
-    f_b = np.swapaxes(along_b.reshape(m, n, k), 0, 1)
-    size_a, size_b = np.sum(f_b**2, axis=(1, 2)), np.sum(f_a**2, axis=(0, 2))
-    if not (np.all(size_a > 0) and np.all(size_b > 0)):
+    f_a, across_a = _along(in_a)
+    f_b, across_b = (np.swapaxes(part, 0, 1) for part in _along(np.swapaxes(in_b, 0, 1)))
+    solved = _factors(f_a, f_b)
+    if solved is None:
         return float("inf")
-    matrix = np.sum(f_a * f_b, axis=2) / np.sqrt(np.outer(size_a, size_b))
-    left, _, right = np.linalg.svd(matrix)
-    u, v = left[:, 0] / np.sqrt(size_a), right[0] / np.sqrt(size_b)
+    u, v = solved
     misfit = v[None, :, None] * f_a - u[:, None, None] * f_b
     size = np.mean((v[None, :, None] * f_a) ** 2 + (u[:, None, None] * f_b) ** 2)
-    across = [np.sum(across**2, axis=-1).reshape(-1) for across in (across_a, across_b)]
+    across = [np.sum(part**2, axis=-1).reshape(-1) for part in (across_a, across_b)]
     whole = np.mean(np.sum(in_a**2, axis=-1) + np.sum(in_b**2, axis=-1))
     squares = sum(trimmed(part) ** 2 for part in across) / whole
     return float(np.sqrt(trimmed(misfit.reshape(-1) ** 2) ** 2 / size + squares))
+
+
+def _along(slopes: Any) -> tuple[Any, Any]:
+    """Return (slopes along the main direction at each row of a group, what stands across), `(own, other, rest, ...)`."""
+    n, m, k, _ = slopes.shape
+    along, across = _split(slopes.reshape(n, m * k, -1))
+    return along.reshape(n, m, k), across.reshape(n, m, k, -1)
+
+
+def _factors(f_a: Any, f_b: Any) -> tuple[Any, Any] | None:
+    """Return u (rows of A) and v (rows of B) with u f_B as near to v f_A as can be; None where all slopes vanish."""
+    size_a, size_b = np.sum(f_b**2, axis=(1, 2)), np.sum(f_a**2, axis=(0, 2))
+    if not (np.all(size_a > 0) and np.all(size_b > 0)):
+        return None
+    left, _, right = np.linalg.svd(np.sum(f_a * f_b, axis=2) / np.sqrt(np.outer(size_a, size_b)))
+    return left[:, 0] / np.sqrt(size_a), right[0] / np.sqrt(size_b)
+
+
+def has_pole(probe: Probe, a: Places, b: Places, key: int = 0) -> bool:
+    """Return whether p in F(p(A) + q(B)) is the logarithm of something that passes through zero.
+
+    Then u, the slope of p, has few very large values; where p has an extremum it has few very small ones instead.
+    """
+    rng = np.random.default_rng(key)
+    in_a, in_b, rest = _rows(probe, rng, N_OWN, N_EACH, N_OWN * N_EACH)
+    points = rest.reshape(N_OWN, N_EACH, 1, -1).copy()
+    points[..., list(a)] = in_a[:, None, None, list(a)]
+    points[..., list(b)] = in_b[None, :, None, list(b)]
+    slopes = _Slopes(probe, points.reshape(-1, points.shape[-1]), rng)
+    shape = (N_OWN, N_EACH, 1, -1)
+    f_a, _ = _along(slopes.of(a)[0].reshape(shape))
+    f_b, _ = _along(np.swapaxes(slopes.of(b)[0].reshape(shape), 0, 1))
+    solved = _factors(f_a, np.swapaxes(f_b, 0, 1))
+    if solved is None:
+        return False
+    # The second rows from either end, so that one chance hit decides nothing.
+    size = np.sort(np.abs(solved[0]))
+    usual = float(np.median(size))
+    return bool(size[-2] * size[1] > usual**2 and size[-2] > POLE * usual)
 
 
 def _split(bundles: Any) -> tuple[Any, Any]:

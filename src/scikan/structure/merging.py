@@ -41,7 +41,11 @@ def merged(probe: Probe, columns: Places | None = None) -> Block:
         parts, found = best
         together = tuple(sorted(j for part in parts for j in part.columns))
         blocks = [b for b in blocks if b not in parts] + [Block(together, parts, found)]
-    return blocks[0] if len(blocks) == 1 else Block(tuple(sorted(j for b in blocks for j in b.columns)), tuple(blocks))
+    return (
+        blocks[0]
+        if len(blocks) == 1
+        else Block(tuple(sorted(j for b in blocks for j in b.columns)), tuple(blocks))
+    )
 
 
 def _clearest(
@@ -78,7 +82,9 @@ def general_groups(probe: Probe) -> tuple[Places, ...]:
         for block in list(parts):
             others = [p for p in parts if p is not block]
             if len(block.parts) == 2 and all(
-                holds(alignment(probe, half.columns, other.columns)) for half in block.parts for other in others
+                holds(alignment(probe, half.columns, other.columns))
+                for half in block.parts
+                for other in others
             ):
                 parts = [*others, *block.parts]
                 divided = True

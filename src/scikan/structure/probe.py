@@ -187,14 +187,14 @@ def _checked(
 def _value_of(f: Any, output: int) -> Callable[[Rows], Vector]:
     def value(points: Rows) -> Vector:
         found = np.asarray(f(points), float)
-        return _one_output(found, len(points), output)
+        return np.asarray(_one_output(found, len(points), output))
 
     return value
 
 
 def _one_output(found: Any, n: int, output: int) -> Any:
-    if found.shape == (n,) and output == 0:
-        return found
+    if found.shape == (n,):
+        found = found[:, None]
     if found.ndim != 2 or found.shape[0] != n:
         raise ShapeError(
             f"The function returned shape {found.shape} for {n} rows.", fix="return (N,) or (N, outputs)."

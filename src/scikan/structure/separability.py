@@ -50,7 +50,9 @@ def separability(
         `separability(lambda x: x[:, 0] * x[:, 1] + x[:, 2], x).groups` is `(("x1", "x2"), ("x3",))`.
     """
     if kind is not None and kind not in KINDS:
-        raise SettingError(f"There is no kind {kind!r} of separability.", fix=f"choose from {', '.join(KINDS)}.")
+        raise SettingError(
+            f"There is no kind {kind!r} of separability.", fix=f"choose from {', '.join(KINDS)}."
+        )
     probe = probe_of(f, x, error=error, output=output, names=names)
     kinds = KINDS if kind is None else (kind,)
     asked = None if groups is None else _division(probe, groups)

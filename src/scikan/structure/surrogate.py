@@ -129,7 +129,7 @@ def _fitted(u: Rows, y: Vector, root: Vector, how: TargetMap) -> Surrogate | Non
     least = 0.25 * size.min() ** 2
 
     def back(z: Vector) -> Vector:
-        return np.exp(z) if how == "log" else np.sqrt(np.maximum(z, least))
+        return np.asarray(np.exp(z) if how == "log" else np.sqrt(np.maximum(z, least)))
 
     with np.errstate(all="ignore"):
         values = back(found.values)
@@ -194,12 +194,12 @@ def _from_start(places: Rows, target: Vector, noise: Vector, start: float) -> Su
     pulled = kernel @ (alpha[:, None] * places) - places * (kernel @ alpha)[:, None]
 
     def predict(points: Rows) -> Vector:
-        return np.exp(-0.5 * _square_distances(points / lengths, places / lengths)) @ alpha
+        return np.asarray(np.exp(-0.5 * _square_distances(points / lengths, places / lengths)) @ alpha)
 
     return Surrogate(values, pulled / lengths**2, loo, predict)
 
 
-def _square_distances(a: Rows, b: Rows) -> Any:
+def _square_distances(a: Rows, b: Float[np.ndarray, "others columns"]) -> Any:
     norms = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None, :]
     return np.maximum(norms - 2.0 * a @ b.T, 0.0)
 

@@ -55,7 +55,8 @@ def symmetry(
     listed = tuple(probe.names[j] for j in places)
     if not places or not own <= set(listed):
         raise SettingError(
-            f"The variable {variable} holds columns outside the group {list(listed)}.", fix="add them to the group."
+            f"The variable {variable} holds columns outside the group {list(listed)}.",
+            fix="add them to the group.",
         )
     if tree is None:
         found = turning(probe, places)

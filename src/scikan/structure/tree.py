@@ -13,7 +13,7 @@ import numpy as np
 
 from scikan.core.errors import SettingError
 from scikan.structure.couplings import crossings
-from scikan.structure.directions import alignment, inner_product
+from scikan.structure.directions import alignment, has_pole, inner_product
 from scikan.structure.merging import POOR, Block, holds, merged
 from scikan.structure.probe import Probe, Subject, probe_of
 from scikan.structure.separability import KINDS, found_groups
@@ -21,6 +21,7 @@ from scikan.structure.verdicts import Verdict, margin, threshold
 
 
 Kind = Literal["column", "sum", "product", "general", "joint"]
+Inner = Literal["sum", "product"]
 Places = tuple[int, ...]
 
 N_BASES = 24
@@ -37,6 +38,8 @@ class Tree:
             function of the branches that is neither.
         branches: the nodes below; none for a column.
         column: the name, of a column.
+        inner: of a "general" node: "sum", or "product" where a branch passes through zero and a sum of logarithms
+            would have poles; else both say the same.
         score: what contradicts the node's operator, as a share of its branch's spread or slopes.
         threshold: the score that errors explain.
         irrelevant: names of the columns that do not matter; at the root only.
@@ -45,6 +48,7 @@ class Tree:
     kind: Kind
     branches: tuple["Tree", ...] = ()
     column: str = ""
+    inner: Inner = "sum"
     score: float = 0.0
     threshold: float = 0.0
     irrelevant: tuple[str, ...] = ()
@@ -62,7 +66,7 @@ class Tree:
     @property
     def verdict(self) -> Verdict:
         """Return "yes" if couplings that matter would have been seen at every operator."""
-        seen = all(n.threshold <= SEEN for n in self.nodes())
+        seen = all(n.threshold <= SEEN for n in self.nodes() if n.kind != "joint")
         return "yes" if seen else "not enough evidence"
 
     def nodes(self) -> Iterator["Tree"]:
@@ -76,6 +80,8 @@ class Tree:
         if self.kind == "column":
             return {"kind": "column", "column": self.column}
         told: dict[str, Any] = {"kind": self.kind, "score": self.score, "threshold": self.threshold}
+        if self.kind == "general":
+            told["inner"] = self.inner
         if self.irrelevant:
             told["irrelevant"] = list(self.irrelevant)
         return told | {"branches": [b.as_dict() for b in self.branches]}
@@ -83,9 +89,9 @@ class Tree:
     def __str__(self) -> str:
         if self.kind == "column":
             return self.column
-        mark = {"sum": " + ", "general": " + ", "product": " * ", "joint": ", "}[self.kind]
-        inner = [f"({b})" if self.kind == "product" and b.kind == "sum" else str(b) for b in self.branches]
-        told = mark.join(inner)
+        product = "product" in (self.kind, self.inner)
+        mark = ", " if self.kind == "joint" else " * " if product else " + "
+        told = mark.join(f"({b})" if product and b.kind == "sum" else str(b) for b in self.branches)
         return f"F({told})" if self.kind in ("general", "joint") else told
 
 
@@ -175,7 +181,14 @@ def _joined(probe: Probe, kind: Kind, branches: list[Tree], score: float, limit:
     for branch in branches:
         flat += branch.branches if branch.kind == inner and kind != "joint" else [branch]
     flat.sort(key=lambda b: probe.names.index(b.columns[0]))
-    return Tree(kind, tuple(flat), score=score, threshold=limit)
+    inner_kind: Inner = "product" if kind == "general" and _poles(probe, flat) else "sum"
+    return Tree(kind, tuple(flat), inner=inner_kind, score=score, threshold=limit)
+
+
+def _poles(probe: Probe, branches: list[Tree]) -> bool:
+    """Return whether one of the terms in a function of a sum is the logarithm of something that changes its sign."""
+    places = [probe.places(branch.columns) for branch in branches]
+    return any(has_pole(probe, own, places[n - 1]) for n, own in enumerate(places))
 
 
 def _node(probe: Probe, block: Block, reference: Places) -> Tree:
