@@ -99,7 +99,10 @@ def summary(arguments: argparse.Namespace) -> str:
         right = sum(r["tree"] == "True" for r in reached)
         line = f"{task}: {right} of {len(reached)} trees right"
         if task.startswith("network"):
-            line += f" (error at most {arguments.reached:g} of the spread; {len(mine) - len(reached)} networks err more)"
+            more, right = len(mine) - len(reached), sum(r["tree"] == "True" for r in mine)
+            line += (
+                f" where the error is at most {arguments.reached:g}; {more} err more; of all {right} right"
+            )
         for name, verdict in (("separable", "yes"), ("near_miss", "no")):
             asked = [r for r in mine if r[name]]
             if asked:

@@ -130,19 +130,25 @@ def _mean_slopes(probe: Probe, points: Any, group: Places) -> Any:
     return np.where(size <= _LEAST, 1.0, size)
 
 
-def alignment(probe: Probe, a: Places, b: Places, key: int = 0) -> Turning:
-    """Return how far f is from F(p(A) + q(B), rest)."""
+def alignment(probe: Probe, a: Places, b: Places, held: Places = (), key: int = 0) -> Turning:
+    """Return how far f is from F(p(A) + q(B), rest), with some columns of the rest held (at a few rows in turn)."""
     rng = np.random.default_rng(key)
-    in_a, in_b, rest = _rows(probe, rng, N_EACH, N_EACH, N_EACH * N_EACH * N_REST)
-    points = rest.reshape(N_EACH, N_EACH, N_REST, -1).copy()
-    points[..., list(a)] = in_a[:, None, None, list(a)]
-    points[..., list(b)] = in_b[None, :, None, list(b)]
-    slopes = _Slopes(probe, points.reshape(-1, points.shape[-1]), rng)
+    in_a, in_b, rest, bases = _rows(probe, rng, N_EACH, N_EACH, N_EACH * N_EACH * N_REST, N_BASES)
     shape = (N_EACH, N_EACH, N_REST, -1)
-    both = zip(slopes.of(a), slopes.of(b), strict=True)
-    scores = np.array([_misaligned(in_a.reshape(shape), in_b.reshape(shape)) for in_a, in_b in both])
-    null = np.sqrt(np.abs(scores[1:] ** 2 - scores[0] ** 2))
-    return Turning(float(scores[0]), np.maximum(null, _LEAST), int(np.prod(points.shape[:3])))
+    squares = []
+    for base in bases if held else bases[:1]:
+        points = rest.reshape(shape).copy()
+        points[..., list(held)] = base[list(held)]
+        points[..., list(a)] = in_a[:, None, None, list(a)]
+        points[..., list(b)] = in_b[None, :, None, list(b)]
+        slopes = _Slopes(probe, points.reshape(-1, points.shape[-1]), rng)
+        both = zip(slopes.of(a), slopes.of(b), strict=True)
+        squares.append([_misaligned(g_a.reshape(shape), g_b.reshape(shape)) ** 2 for g_a, g_b in both])
+    means = np.mean(squares, axis=0)
+    null = np.sqrt(np.abs(means[1:] - means[0]))
+    return Turning(
+        float(np.sqrt(means[0])), np.maximum(null, _LEAST), len(squares) * N_EACH * N_EACH * N_REST
+    )
 
 
 def _misaligned(in_a: Any, in_b: Any) -> float:
@@ -162,7 +168,7 @@ def _misaligned(in_a: Any, in_b: Any) -> float:
 
 
 def _along(slopes: Any) -> tuple[Any, Any]:
-    """Return (slopes along the main direction at each row of a group, what stands across), `(own, other, rest, ...)`."""
+    """Return (slopes along the main direction at each row of a group, what stands across), both (own, other, rest)."""
     n, m, k, _ = slopes.shape
     along, across = _split(slopes.reshape(n, m * k, -1))
     return along.reshape(n, m, k), across.reshape(n, m, k, -1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from scikan.core.errors import SettingError
 from scikan.structure.couplings import crossings
-from scikan.structure.directions import alignment, has_pole, inner_product
+from scikan.structure.directions import Turning, alignment, has_pole, inner_product
 from scikan.structure.merging import POOR, Block, holds, merged
 from scikan.structure.probe import Probe, Subject, probe_of
 from scikan.structure.separability import KINDS, found_groups
@@ -25,6 +25,7 @@ Inner = Literal["sum", "product"]
 Places = tuple[int, ...]
 
 N_BASES = 24
+MUCH_MORE = 3.0
 SEEN = 5e-2
 """Largest threshold at which an operator counts as shown; slopes err more than values do."""
 
@@ -187,35 +188,45 @@ def _joined(probe: Probe, kind: Kind, branches: list[Tree], score: float, limit:
 
 def _poles(probe: Probe, branches: list[Tree]) -> bool:
     """Return whether one of the terms in a function of a sum is the logarithm of something that changes its sign."""
+    if any(branch.kind == "product" for branch in branches):
+        return False
     places = [probe.places(branch.columns) for branch in branches]
     return any(has_pole(probe, own, places[n - 1]) for n, own in enumerate(places))
 
 
-def _node(probe: Probe, block: Block, reference: Places) -> Tree:
-    """Return the tree of a branch known beside a reference: f = F(branch + reference), or by level sets only."""
+def _node(probe: Probe, block: Block, reference: Places, held: Places = ()) -> Tree:
+    """Return the tree of a branch known beside a reference: f = F(branch + reference), or by level sets only.
+
+    `held` are the columns of other factors of the product that the branch is in.
+    """
     if not block.parts:
         return Tree("column", column=probe.names[block.columns[0]])
-    kind, score, limit = _operator(probe, block, reference)
+    kind, score, limit = _operator(probe, block, reference, held)
     branches = []
     for part in block.parts:
         others = tuple(j for j in block.columns if j not in part.columns)
-        below = {"general": others, "joint": ()}.get(kind, reference)
-        branches.append(_node(probe, part, below))
+        if kind in ("sum", "product"):
+            branches.append(_node(probe, part, reference, held + others if kind == "product" else held))
+        else:
+            branches.append(_node(probe, part, others if kind == "general" else ()))
     return _joined(probe, kind, branches, score, limit)
 
 
-def _operator(probe: Probe, block: Block, reference: Places) -> tuple[Kind, float, float]:
+def _operator(probe: Probe, block: Block, reference: Places, held: Places) -> tuple[Kind, float, float]:
     """Return (kind, score, threshold) of the operator over a block's parts."""
     if len(block.parts) != 2:
         return "joint", 0.0, 0.0
     a, b = (part.columns for part in block.parts)
-    general = alignment(probe, a, b)
+    general = alignment(probe, a, b, held)
+    found: Turning = general
+    kind: Kind = "general" if holds(general) else "joint"
     if reference:
-        beside = [general, alignment(probe, a, reference), alignment(probe, b, reference)]
-        worst = min(beside, key=lambda t: margin(t.score, t.null))
-        if holds(worst):
-            return "sum", worst.score, threshold(worst.null)
-        product = inner_product(probe, a, b, reference)
-        if holds(product):
-            return "product", product.score, threshold(product.null)
-    return "general" if holds(general) else "joint", general.score, threshold(general.null)
+        beside = [general, alignment(probe, a, reference, held), alignment(probe, b, reference, held)]
+        added = min(beside, key=lambda t: margin(t.score, t.null))
+        multiplied = inner_product(probe, a, b, reference)
+        # The slopes of a sum are those of a product too, so a product must explain much more than the sum does.
+        if holds(added) or (holds(multiplied) and added.score < MUCH_MORE * multiplied.score):
+            kind, found = "sum", added
+        elif holds(multiplied):
+            kind, found = "product", multiplied
+    return kind, found.score, threshold(found.null)
