@@ -63,3 +63,59 @@ def test_interactions_name_the_columns_that_a_node_combines():
 def test_one_row_has_no_spread():
     with pytest.raises(kn.ShapeError, match="at least 2 rows"):
         kn.attribute(kn.KAN([2, 1]), np.zeros((1, 2)))
+
+
+def test_bands_hold_the_scores():
+    model = kn.kanpiler("x0**2 + 0.3*x1", ["x0", "x1"])
+    bands = kn.attribution_bands(model, X[:300, :2], bootstraps=30)
+    scores = kn.attribute(model, X[:300, :2])
+    assert np.all(bands.low.inputs < scores.inputs)
+    assert np.all(scores.inputs < bands.high.inputs)
+    assert np.all(bands.high.inputs - bands.low.inputs < 0.2)
+    members = kn.Ensemble.of([kn.KAN([2, 3, 1], key=key) for key in range(5)])
+    spread = kn.attribution_bands(members, X[:, :2])
+    assert np.all(spread.low.inputs <= spread.median.inputs)
+    with pytest.raises(kn.SettingError, match="no band"):
+        kn.attribution_bands(model, X[:, :2], level=1.5)
+
+
+def test_shares_of_one_sum_add_up():
+    model = kn.kanpiler("x0**2 + 0.3*x1 + 0.1*x2**3", ["x0", "x1", "x2"])
+    shares = kn.attribute(model, X[:, :3], kind="share").inputs
+    ratios = kn.attribute(model, X[:, :3]).inputs
+    np.testing.assert_allclose(shares.sum(), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(shares, ratios**2, atol=0.03)
+
+
+def test_an_input_of_one_output_of_many_does_not_vanish():
+    model = kn.kanpiler([*["sin(x0)"] * 30, "x1"], ["x0", "x1"])
+    assert kn.attribute(model, X[:, :2]).inputs[1] < 0.05
+    np.testing.assert_allclose(kn.attribute(model, X[:, :2], over="max").inputs, [1.0, 1.0])
+
+
+def test_scores_agree_with_total_indices():
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        sizes = 2.0 ** -rng.permutation(5)
+        terms = " + ".join(
+            f"{size}*{f}(1.2*x{j} + 0.3)" for j, (size, f) in enumerate(zip(sizes, FUNCTIONS, strict=True))
+        )
+        model = kn.kanpiler(f"exp(0.3*({terms}))", [f"x{j}" for j in range(5)])
+        rows = rng.uniform(-1, 1, (1000, 5))
+        order = np.argsort(np.argsort(kn.attribute(model, rows).inputs))
+        truth = np.argsort(np.argsort(kn.total_indices(model, rows)))
+        assert np.corrcoef(order, truth)[0, 1] > 0.89  # one exchange of neighbours
+
+
+def test_total_indices_agree_with_scipy():
+    from scipy.stats import sobol_indices, uniform
+
+    f = lambda x: x[:, 0] * x[:, 1] + 0.5 * x[:, 2] ** 2
+    rows = np.random.default_rng(1).uniform(-1, 1, (4000, 3))
+    wanted = sobol_indices(
+        func=lambda x: f(x.T), n=4096, dists=[uniform(-1, 2)] * 3, rng=np.random.default_rng(0)
+    ).total_order
+    np.testing.assert_allclose(kn.total_indices(f, rows), wanted, atol=0.05)
+
+
+FUNCTIONS = ("sin", "exp", "tanh", "cos", "sin")

@@ -7,18 +7,25 @@ scores zero, which the plain L1 norm cannot see. Spreads come from the covarianc
 (batch, inputs, outputs) array is built for spline layers.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from scikan.core.checks import check_rows
 from scikan.core.dataset import Dataset
-from scikan.core.errors import ShapeError
-from scikan.core.kan import KAN
+from scikan.core.errors import SettingError, ShapeError
+from scikan.core.kan import KAN, Ensemble
 from scikan.core.layer import Layer
+from scikan.core.mlp import MLP
 from scikan.core.precision import numpy_leaves
+
+
+Over = Literal["mean", "max"]
+Kind = Literal["ratio", "share"]
 
 
 class Scores(eqx.Module):
@@ -36,51 +43,160 @@ class Scores(eqx.Module):
     spreads: tuple[Float[np.ndarray, "_ _"], ...]
 
     @property
+    def l1_inputs(self) -> Float[np.ndarray, " inputs"]:
+        """Spreads of the edges that leave each input, added: the L1 score, which knows nothing of later layers."""
+        return np.asarray(self.spreads[0].sum(axis=1))
+
+    @property
     def inputs(self) -> Float[np.ndarray, " inputs"]:
         """Scores of the network's inputs."""
         return self.nodes[0]
 
 
-def attribute(model: KAN, data: Dataset | np.ndarray) -> Scores:
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """Attribution scores with a band: percentiles over resampled rows, or over the members of an ensemble."""
+
+    low: Scores
+    median: Scores
+    high: Scores
+
+
+def attribute(
+    model: KAN | MLP, data: Dataset | np.ndarray, *, over: Over = "mean", kind: Kind = "ratio"
+) -> Scores:
     """Return the attribution scores of a model on data (a `Dataset`'s training rows, or raw columns).
 
-    Scores are averaged over outputs, as KAN 2.0 does.
+    Args:
+        model: a `KAN`, or an `MLP` for comparison (an edge is then weight times activation).
+        data: a `Dataset`, of which the training rows are taken, or raw columns `(rows, columns)`.
+        over: how the scores for several outputs are put together: their mean, as KAN 2.0 does, or their maximum,
+            with which an input that drives one output of many does not vanish.
+        kind: an edge's part of a sum: "ratio" of standard deviations, as KAN 2.0 has it, or "share" of the
+            variance, covariance with the sum over the sum's variance: shares of one sum add up to 1 (terms that
+            cancel others have large shares of both signs; for collecting them their size counts).
 
     Raises:
         ShapeError: with fewer than 2 rows, which have no spread.
         TableError: a value is missing or infinite.
     """
     rows = data.train_x if isinstance(data, Dataset) else np.asarray(data, float)
-    return attribute_inputs(model, np.asarray(model.features(check_rows(model._check(rows), model.names))))
+    if isinstance(model, MLP):
+        return _scores(_of_perceptron(model, _enough(check_rows(rows, model.names)), kind), over)
+    rows = check_rows(model._check(rows), model.names)
+    return attribute_inputs(model, np.asarray(model.features(rows)), over=over, kind=kind)
 
 
-def attribute_inputs(model: KAN, inputs: Float[np.ndarray, "batch inputs"]) -> Scores:
+def attribute_inputs(
+    model: KAN, inputs: Float[np.ndarray, "batch inputs"], *, over: Over = "mean", kind: Kind = "ratio"
+) -> Scores:
     """Return the scores for network-side inputs (after the feature map)."""
-    if inputs.shape[0] < 2:
-        raise ShapeError(
-            f"Attribution needs at least 2 rows to see a spread; got {inputs.shape[0]}.",
-            fix="pass more rows.",
+    return _scores(_of_network(numpy_leaves(model), _enough(inputs), kind), over)
+
+
+def attribution_bands(
+    model: KAN | Ensemble,
+    data: Dataset | np.ndarray,
+    *,
+    bootstraps: int = 50,
+    level: float = 0.9,
+    key: int = 0,
+    over: Over = "mean",
+) -> Bands:
+    """Return scores with bands: over resampled rows for a KAN, over the members for an ensemble.
+
+    Args:
+        bootstraps: how often rows are drawn with replacement (KAN only).
+        level: share of the scores between the two ends of a band.
+        key: seed of the resampling.
+
+    Raises:
+        SettingError: a level outside (0, 1), or fewer than 2 bootstraps.
+    """
+    if not 0 < level < 1 or bootstraps < 2:
+        raise SettingError(
+            f"level={level}, bootstraps={bootstraps} make no band.", fix="use 0 < level < 1, bootstraps >= 2."
         )
-    model = numpy_leaves(model)
-    measured = []
-    values = inputs
+    if isinstance(model, Ensemble):
+        drawn = [attribute(model[n], data, over=over) for n in range(len(model))]
+    else:
+        rows = data.train_x if isinstance(data, Dataset) else np.asarray(data, float)
+        rng = np.random.default_rng(key)
+        picks = [rng.integers(0, len(rows), len(rows)) for _ in range(bootstraps)]
+        drawn = [attribute(model, rows[pick], over=over) for pick in picks]
+    ends = ((1 - level) / 2, 0.5, (1 + level) / 2)
+
+    def quantile(q: float) -> Scores:
+        return jax.tree_util.tree_map(lambda *parts: np.quantile(np.stack(parts), q, axis=0), *drawn)  # type: ignore[no-any-return]
+
+    return Bands(*(quantile(q) for q in ends))
+
+
+@dataclass(frozen=True, eq=False)
+class _Flow:
+    """What one layer hands down: means and spreads of its edges, their parts of their sums, and their nodes."""
+
+    means: Any
+    spreads: Any
+    parts: Any
+    owner: Any
+
+
+def _enough(rows: Any) -> Any:
+    if rows.shape[0] < 2:
+        raise ShapeError(
+            f"Attribution needs at least 2 rows to see a spread; got {rows.shape[0]}.", fix="pass more rows."
+        )
+    return rows
+
+
+def _of_network(model: KAN, values: Any, kind: Kind) -> list[_Flow]:
+    flows = []
     with np.errstate(all="ignore"):
         for layer in model.layers:
-            measured.append((*edge_moments(layer, values), layer.sums(values).std(axis=0)))
+            means, spreads = edge_moments(layer, values)
+            sums = layer.sums(values)
+            edges = layer.edges(values) if kind == "share" else None
+            flows.append(_Flow(means, spreads, _parts(spreads, sums, edges), layer.nodes.owner()))
             values = layer(values)
-    score = np.eye(model.n_outputs)
-    nodes: list[Any] = [score.mean(axis=0)]
+    return flows
+
+
+def _of_perceptron(model: MLP, values: Any, kind: Kind) -> list[_Flow]:
+    flows = []
+    for weight, sums in zip(model.weights, model.sums(values), strict=True):
+        weight = np.asarray(weight)
+        edges = values[:, :, None] * weight if kind == "share" else None
+        means, spreads = values.mean(axis=0)[:, None] * weight, values.std(axis=0)[:, None] * np.abs(weight)
+        flows.append(_Flow(means, spreads, _parts(spreads, sums, edges), np.arange(weight.shape[1])))
+        values = np.tanh(sums)
+    return flows
+
+
+def _parts(spreads: Any, sums: Any, edges: Any) -> Any:
+    """Return every edge's part of its sum, (inputs, outputs): by spread, or by covariance if edges are given."""
+    if edges is None:
+        total = sums.std(axis=0)
+        return np.divide(spreads, total, out=np.zeros_like(spreads), where=total > 0)
+    centred = sums - sums.mean(axis=0)
+    variance, covariance = np.mean(centred**2, axis=0), np.einsum("nio,no->io", edges, centred) / len(sums)
+    return np.abs(np.divide(covariance, variance, out=np.zeros_like(covariance), where=variance > 0))
+
+
+def _scores(flows: list[_Flow], over: Over) -> Scores:
+    joined = np.mean if over == "mean" else np.max
+    score = np.eye(int(flows[-1].owner.max()) + 1)
+    nodes: list[Any] = [joined(score, axis=0)]
     subs: list[Any] = []
     edges: list[Any] = []
-    for layer, (_, spread, total) in zip(reversed(model.layers), reversed(measured), strict=True):
-        sub_score = score[:, layer.nodes.owner()]
-        share = np.divide(spread, total, out=np.zeros_like(spread), where=total > 0)
-        edge_score = sub_score[:, None, :] * share
+    for flow in reversed(flows):
+        sub_score = score[:, flow.owner]
+        edge_score = sub_score[:, None, :] * flow.parts
         score = edge_score.sum(axis=2)
-        nodes.insert(0, score.mean(axis=0))
-        subs.insert(0, sub_score.mean(axis=0))
-        edges.insert(0, edge_score.mean(axis=0))
-    means, spreads = tuple(m for m, _, _ in measured), tuple(s for _, s, _ in measured)
+        nodes.insert(0, joined(score, axis=0))
+        subs.insert(0, joined(sub_score, axis=0))
+        edges.insert(0, joined(edge_score, axis=0))
+    means, spreads = tuple(f.means for f in flows), tuple(f.spreads for f in flows)
     return Scores(tuple(nodes), tuple(subs), tuple(edges), means, spreads)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from scikan.structure.probe import Field, Probe
+from scikan.structure.probe import Field, Probe, Subject, probe_of
 from scikan.structure.verdicts import trimmed
 
 
@@ -45,11 +45,18 @@ class Crossings:
 
 
 def crossings(
-    probe: Probe, groups: Sequence[Places], pairs: Sequence[tuple[Places, Places]] | None = None, key: int = 0
+    probe: Probe,
+    groups: Sequence[Places],
+    pairs: Sequence[tuple[Places, Places]] | None = None,
+    key: int = 0,
+    most: int = N_POINTS,
 ) -> Crossings:
-    """Return the values that tests of these groups against each other need; of some pairs, or of all."""
+    """Return the values that tests of these groups against each other need, on at most so many rows.
+
+    Two groups at a time are exchanged for the given pairs, or for all.
+    """
     rng = np.random.default_rng(key)
-    order = rng.permutation(len(probe.rows))[:N_POINTS]
+    order = rng.permutation(len(probe.rows))[:most]
     here = probe.rows[order]
     # A cyclic shift gives every row a partner that is not itself.
     there = np.roll(here, len(here) // 2, axis=0)
@@ -100,3 +107,21 @@ def product_offset(crossed: Crossings, pair: tuple[Places, Places]) -> float | N
     offset = -float((f * both - a * b) @ mixed) / float(mixed @ mixed)
     # Beside a larger constant a product is a sum.
     return offset if abs(offset) < LARGEST_OFFSET * (np.abs(f).max() + crossed.spread) else None
+
+
+def total_indices(
+    f: Subject, x: Any = None, *, output: int = 0, names: Sequence[str] | None = None
+) -> Float[np.ndarray, " columns"]:
+    r"""Return Sobol's total indices: the share of the variance that is lost where a column is unknown.
+
+    $T_j = E[(f - f_j)^2] / 2 Var f$ with column j taken from another row (Jansen 1999); for comparison with
+    attribution scores, whose squares they are for a sum. Columns are taken as independent.
+
+    Args:
+        f, x, output, names: as in `probe_of`: a KAN, a function of (N, columns) arrays, or a `Dataset`.
+    """
+    probe = probe_of(f, x, output=output, names=names)
+    columns = [(j,) for j in range(len(probe.names))]
+    crossed = crossings(probe, columns, pairs=(), most=len(probe.rows))
+    moved = [np.mean((crossed.plain[0] - crossed.single[column][0]) ** 2) for column in columns]
+    return np.array(moved) / (2.0 * probe.spread**2)
