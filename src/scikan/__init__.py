@@ -77,6 +77,7 @@ _HOMES = {
     "symbolic.shaped": ("shaped",),
     "symbolic.suggest": ("Suggestion", "fix_symbolic", "suggest_symbolic", "unfix_symbolic"),
     "train.callbacks": ("Checkpoint", "EarlyStopping", "Progress", "Record", "Tracker"),
+    "train.checked": ("Pruned", "prune_checked"),
     "train.elimination": ("prune_by_loss",),
     "train.fit": ("fit",),
     "train.grids": ("GridUpdates",),

@@ -1,4 +1,4 @@
-"""The order of neurons: the function stays, the connections get as short as brute force makes them; blocks are named."""
+"""The order of neurons keeps the function and is as short as brute force finds; blocks are found and named."""
 
 from itertools import permutations
 

@@ -75,15 +75,16 @@ def consensus(
     """
     if not 0 <= threshold < 1 or worst < 1:
         raise SettingError(
-            f"threshold={threshold}, worst={worst} make no sense.", fix="use 0 <= threshold < 1 and worst >= 1."
+            f"threshold={threshold}, worst={worst} make no sense.",
+            fix="use 0 <= threshold < 1 and worst >= 1.",
         )
     rows = data.train_x if isinstance(data, Dataset) else np.asarray(data, float)
     members = [numpy_leaves(ensemble[n]) for n in range(len(ensemble))]
-    losses = np.full(len(members), np.nan)
+    kept, best, losses = list(range(len(members))), 0, np.full(len(members), np.nan)
     if isinstance(data, Dataset):
         losses = np.array([_error(member, data) for member in members])
-    kept = [n for n, loss in enumerate(losses) if not loss > worst * np.nanmedian(losses)] or [0]
-    best = kept[int(np.argmin(losses[kept]))] if np.isfinite(losses).any() else kept[0]
+        kept = [n for n, loss in enumerate(losses) if loss <= worst * np.median(losses)]
+        best = int(np.argmin(losses))
     reference = members[best]
     aligned = [m if n == best else _aligned(m, reference, rows) for n, m in enumerate(members)]
     scored = [(aligned[n], attribute(aligned[n], rows, over="max")) for n in kept]
@@ -94,13 +95,18 @@ def consensus(
     groups: Counter[tuple[str, ...]] = Counter()
     products: Counter[tuple[str, ...]] = Counter()
     for model, scores in scored:
-        for layer, node, names in _combinations(model, scores, threshold):
-            if layer == 0:
-                groups[names] += 1
-            if node >= model.layers[layer].nodes.n_sum:
-                products[names] += 1
-    shares = [{k: v / len(kept) for k, v in c.most_common()} for c in (groups, products)]
-    return Consensus(reference, Ensemble.of(aligned), edges, *shares, losses, tuple(kept))
+        combined = _combinations(model, scores, threshold)
+        groups.update({names for layer, _, names in combined if layer == 0})
+        products.update({names for _, is_product, names in combined if is_product})
+    return Consensus(
+        reference,
+        Ensemble.of(aligned),
+        edges,
+        {names: count / len(kept) for names, count in groups.most_common()},
+        {names: count / len(kept) for names, count in products.most_common()},
+        losses,
+        tuple(kept),
+    )
 
 
 def _error(member: KAN, data: Dataset) -> float:
@@ -142,20 +148,18 @@ def _matters(scores: Any, threshold: float) -> Any:
     return (scores > threshold * max(float(scores.max()), 1e-300)).astype(float)
 
 
-def _combinations(model: KAN, scores: Scores, threshold: float) -> set[tuple[int, int, tuple[str, ...]]]:
-    """Return (layer, node, columns it reads through edges that matter) of every node that matters and joins several.
-
-    A group counts once a member, however many of its nodes combine it.
-    """
+def _combinations(model: KAN, scores: Scores, threshold: float) -> set[tuple[int, bool, tuple[str, ...]]]:
+    """Return (layer, whether a product, columns read through edges that matter) of the nodes that join several."""
     reach = np.eye(len(scores.edges[0]), dtype=bool)
-    found = {}
+    found = set()
     for l, layer in enumerate(model.layers):
         edges = _matters(scores.edges[l], threshold) > 0
-        read = np.stack([edges[:, layer.nodes.members(n)].any(axis=1) for n in range(layer.nodes.n_nodes)], axis=1)
+        read = np.stack(
+            [edges[:, layer.nodes.members(n)].any(axis=1) for n in range(layer.nodes.n_nodes)], axis=1
+        )
         reach = reach @ read
-        for n in np.flatnonzero(scores.nodes[l + 1] > threshold * max(float(scores.nodes[l + 1].max()), 1e-300)):
+        for n in np.flatnonzero(_matters(scores.nodes[l + 1], threshold)):
             names = tuple(name for name, on in zip(model.names, reach[:, n], strict=False) if on)
-            kind = n >= layer.nodes.n_sum
             if len(names) > 1:
-                found[l, kind, names] = (l, int(n), names)
-    return set(found.values())
+                found.add((l, bool(n >= layer.nodes.n_sum), names))
+    return found
