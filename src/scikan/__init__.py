@@ -43,6 +43,8 @@ _HOMES = {
     "edit.attribution": ("Bands", "Scores", "attribute", "attribution_bands", "interactions"),
     "edit.blocks": ("NetworkBlock", "blocks"),
     "edit.consensus": ("Consensus", "consensus"),
+    "edit.expansion": ("expand_depth", "expand_width", "lock", "perturb", "unlock"),
+    "edit.modules": ("module",),
     "edit.grid": ("refine", "update_grid"),
     "edit.surgery": ("compact", "prune", "remove_edges"),
     "files.table": ("read_rows", "read_table"),
