@@ -37,6 +37,7 @@ _HOMES = {
     "core.functions": ("LIBRARY", "Function", "Library"),
     "core.kan": ("KAN", "Ensemble"),
     "core.parser": ("parse",),
+    "discovery.correction": ("Correction", "correct"),
     "discovery.discover": ("Config", "Discovery", "discover"),
     "core.mlp": ("MLP",),
     "edit.anatomy": ("auto_swap", "connection_cost", "swap"),
