@@ -19,11 +19,13 @@ import numpy as np
 
 from scikan import __version__
 from scikan.core.dataset import Dataset
-from scikan.core.errors import SettingError
+from scikan.core.errors import SettingError, UnitError
 from scikan.core.expr import complexity, constants, symbols
 from scikan.discovery.discover import Discovery
 from scikan.discovery.proposals import Proposal
 from scikan.law.domain import domain_risks
+from scikan.law.record import Law
+from scikan.law.units import constant_units
 
 
 FORMAT = 1
@@ -45,6 +47,7 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
         if law is None
         else [name for name in data.names if name in symbols(law.expressions[0])],
         "constants": None if law is None else _constants(found.front[0]),
+        "constant_units": None if law is None else _units(law, data),
         "complexity": None if law is None else complexity(law.expressions[0]),
         "scores": {name: score.to_dict() for name, score in found.scores.items()}
         | {"protocol": found.protocol},
@@ -105,6 +108,16 @@ def _constants(proposal: Proposal) -> list[dict[str, Any]]:
         for s in proposal.snapped
     ]
     return free + snapped
+
+
+def _units(law: Law, data: Dataset) -> dict[str, str] | str | None:
+    """Return the units of the formula's constants by value; a sentence if units do not fit; None without any."""
+    if not data.units:
+        return None
+    try:
+        return {f"{value:.10g}": str(unit) for value, unit in constant_units(law, data.units).items()}
+    except UnitError as error:
+        return error.what
 
 
 def _evidence(found: Discovery) -> dict[str, Any]:

@@ -59,6 +59,12 @@ class SettingError(KanError, ValueError):
     code = "E130"
 
 
+class UnitError(KanError, ValueError):
+    """Text that is no unit, or a formula whose units do not fit."""
+
+    code = "E140"
+
+
 class TrainingError(KanError):
     """A fit that cannot start or go on."""
 
