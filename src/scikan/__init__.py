@@ -83,6 +83,7 @@ _HOMES = {
     "symbolic.suggest": ("Suggestion", "fix_symbolic", "suggest_symbolic", "unfix_symbolic"),
     "train.callbacks": ("Checkpoint", "EarlyStopping", "Progress", "Record", "Tracker"),
     "train.checked": ("Pruned", "prune_checked"),
+    "train.constrained": ("constrain", "fit_constrained"),
     "train.elimination": ("prune_by_loss",),
     "train.fit": ("fit",),
     "train.grids": ("GridUpdates",),
