@@ -25,7 +25,7 @@ from scikan.structure.probe import Field, probe_of
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "structure"))
 from random_functions import drawn, plain  # noqa: E402
-from test_functions import division, near_miss  # noqa: E402
+from test_separability import division, near_miss  # noqa: E402
 
 
 FIELDS = ("task", "seed", "error", "tree", "separable", "near_miss", "truth", "found", "cpu")

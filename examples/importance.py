@@ -52,6 +52,7 @@ agreed = kn.consensus(ensemble, table)
 for names, share in list(agreed.groups.items())[:3]:
     print(f"{share:.0%} combine {', '.join(names)}")
 assert agreed.edges[0][3].max() < 0.5
-figure = kn.plot(agreed.reference, table, scores=agreed.scores, title="How often an edge matters in 32 fits")
+title = "How often an edge matters in 32 fits"
+figure = kn.plot(agreed.reference, table, scores=agreed.scores, edge_labels=agreed.labels, title=title)
 if len(sys.argv) > 1:  # python importance.py figure.png
     figure.savefig(sys.argv[1], dpi=150)

@@ -248,11 +248,15 @@ def _not_product(in_a: Any, in_b: Any, in_r: Any) -> float:
 
 
 def _inner_slopes(f_ab: Any, f_r: Any, split: int) -> tuple[Any, Any]:
-    """Return the slopes of g, `(rows of A, rows of B, columns)`, from those of f at several places of the reference."""
-    weights = np.sum(f_r**2, axis=2)[..., None]
-    sizes = np.sqrt(np.sum(f_ab**2, axis=(0, 1, 3)))
-    table = f_ab * f_r[..., None, :].swapaxes(2, 3) / np.sqrt(np.maximum(weights[..., None, :], 1e-300))
-    table = table.swapaxes(2, 3).reshape(-1, f_r.shape[2]) / np.maximum(sizes, 1e-300)
-    factor = np.linalg.svd(table, full_matrices=False)[2][0] / np.maximum(sizes, 1e-300)
-    slopes = np.sum(f_ab * (factor * f_r)[..., None], axis=2) / np.maximum(weights, 1e-300)
+    """Return the slopes of g, `(rows of A, rows of B, columns)`, from those of f at several places of the reference.
+
+    f_ab = F' g_ab and f_r = F' r': the factor 1/r' of each place is solved for, and the ratio averaged over places with
+    f_r squared as weight, so that nothing is divided by a small slope.
+    """
+    weights = np.maximum(np.sum(f_r**2, axis=2), 1e-300)
+    sizes = np.maximum(np.sqrt(np.sum(f_ab**2, axis=(0, 1, 3))), 1e-300)
+    table = f_ab * (f_r / np.sqrt(weights)[..., None])[..., None] / sizes[:, None]
+    rows = np.moveaxis(table, 2, 3).reshape(-1, f_r.shape[2])
+    factor = np.linalg.svd(rows, full_matrices=False)[2][0] / sizes
+    slopes = np.sum(f_ab * (factor * f_r)[..., None], axis=2) / weights[..., None]
     return slopes[..., :split], slopes[..., split:]

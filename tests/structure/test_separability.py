@@ -140,9 +140,9 @@ def test_trees_of_random_functions(seed):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_hundred_random_functions_and_their_near_misses():
+def test_thirty_random_functions_and_their_near_misses():
     wrong = []
-    for seed in range(100):
+    for seed in range(30):
         f = drawn(np.random.default_rng(seed))
         rows = BOX[:, : f.n_columns]
         if plain(kn.tree(f, rows)) != f.tree:
