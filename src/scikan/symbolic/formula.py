@@ -1,27 +1,63 @@
-"""Read a network's formula off its named edges, in the user's columns and units."""
+"""Read a network's formula off its named edges, in the user's columns and units.
+
+A constant that is a simple number to its last digits is written as one, so that a compiled formula comes back as it
+went in; a number that a fit has moved is none but for one chance in a thousand million.
+"""
+
+from fractions import Fraction
 
 import numpy as np
 
 from scikan.core.errors import NotSymbolicError
+from scikan.core.expr import HALF, PI, ZERO, evaluate, power
 from scikan.core.kan import KAN
 from scikan.core.layer import Layer
-from scikan.core.nodes import Constant, Expr, Number, Symbol, add, multiply
+from scikan.core.nodes import Constant, Expr, Number, Symbol, add, map_children, multiply
 from scikan.core.parser import apply
 from scikan.core.precision import numpy_leaves
 from scikan.law.record import Law
 from scikan.law.simplify import simplify
 
 
+LARGEST_TERM = 1000
+"""Largest numerator and denominator of a number that is recognised as exact."""
+
+_LAST_DIGITS = 4 * np.finfo(float).eps
+_ROOTS = (power(PI, HALF), power(PI, -HALF), power(Number(2), HALF), power(2 / PI, HALF))
+_FACTORS = tuple(
+    (factor, float(evaluate(factor, {}))) for factor in (Number(1), PI, 1 / PI, PI**2, PI**-2, *_ROOTS)
+)
+
+
 def formula(model: KAN) -> Law:
     """Return the law of a network whose edges are all named, simplified, in the user's columns and units.
+
+    `formula(kanpiler(f, names))` equals f to rounding. Constants that are p/q, or p/q times a power of pi or the
+    root of 2, to the last digits are written so (`snap_law` asks the data instead).
 
     Raises:
         NotSymbolicError: if spline edges are left.
     """
     domain = np.asarray(model.domain, float)
     positive = tuple(name for name, (low, _) in zip(model.names, domain, strict=True) if low > 0)
-    laws = tuple(simplify(expression, positive) for expression in network_expressions(model))
+    laws = tuple(simplify(exact_numbers(tree), positive) for tree in network_expressions(model))
     return Law(laws, model.targets, model.names, domain=domain)
+
+
+def exact_numbers(tree: Expr) -> Expr:
+    """Return a tree whose constants are exact numbers wherever they agree with a simple one to the last digits."""
+    if not isinstance(tree, Constant):
+        return map_children(tree, exact_numbers)
+    if tree.value == 0.0:
+        return ZERO
+    for factor, size in _FACTORS:
+        ratio = tree.value / size
+        if not 1.0 / LARGEST_TERM <= abs(ratio) <= LARGEST_TERM:
+            continue
+        near = Fraction(ratio).limit_denominator(LARGEST_TERM)
+        if abs(float(near) * size - tree.value) <= _LAST_DIGITS * abs(tree.value):
+            return Number(near) * factor
+    return tree
 
 
 def network_expressions(model: KAN) -> tuple[Expr, ...]:

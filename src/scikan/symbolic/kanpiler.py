@@ -27,6 +27,7 @@ from scikan.core.expr import (
     Symbol,
     add,
     as_float,
+    children,
     evaluate,
     is_numeric,
     multiply,
@@ -42,6 +43,8 @@ from scikan.edit.growth import IDENTITY, Name, set_names
 
 GRID = 5
 N_CHECKS = 64
+AGREEMENT, ROUNDING = 1e-10, 4e-16
+"""How well the network must agree with its source, relatively, and how the columns are shaken to see rounding."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def kanpiler(
 
     Raises:
         FormulaError: if a text is no formula over these variables.
-        CompileError: if the network would not equal the formula.
+        CompileError: if the network would not equal the formula: a number in it is not real (log(-3)), numbers
+            overflow, or the formula passes through an infinity (x/(x - x)).
 
     Example:
         `kanpiler("exp(sin(pi*x) + y**2)", ["x", "y"])` has width [2, 1, 1] and three edges.
@@ -98,6 +102,8 @@ def kanpiler(
             f"The formula uses {unknown[0]!r}, which is none of the variables {list(variables)}.",
             fix="add it to the variables.",
         )
+    for tree in trees:
+        _refuse_unreal(tree)
     graph = _Graph(tuple(variables))
     outputs = graph.outputs(trees)
     model = _network(graph, outputs, tuple(variables), targets, domain)
@@ -178,6 +184,11 @@ class _Graph:
         if isinstance(core, Pow):
             logarithm = apply(LIBRARY["log"], core.base)
             if is_numeric(core.base):
+                if _value(core.base) <= 0.0:
+                    raise CompileError(
+                        f"{core} is a power of a number that is not positive with an exponent that varies.",
+                        fix="write the base as a positive number; (-1)**n is cos(pi*n) for whole n.",
+                    )
                 logarithm = Number(float(np.log(_value(core.base))))
             return self._wire(apply(LIBRARY["exp"], multiply([core.exponent, logarithm])))
         raise CompileError(
@@ -309,25 +320,60 @@ def _samples(domain: Any, count: int) -> Any:
     return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * np.random.default_rng(0).uniform(size=(count, len(ends)))
 
 
+def _refuse_unreal(tree: Expr) -> None:
+    """Refuse a formula with a number in it that is none, such as log(-3) or 1/0: the smallest such part is named."""
+    if not symbols(tree):
+        for part in children(tree):
+            _refuse_unreal(part)
+        with np.errstate(all="ignore"):
+            value = evaluate(tree, {})
+        if not np.isfinite(value):
+            raise CompileError(
+                f"The formula holds {tree}, which is no finite real number.",
+                fix="correct that part: logarithms and roots need positive numbers, quotients a divisor that is not 0.",
+            )
+        return
+    for part in children(tree):
+        _refuse_unreal(part)
+
+
 def _check(model: KAN, trees: list[Expr], variables: tuple[str, ...]) -> None:
     """Compare the network with its source; positive points are tried where the domain gives none that are defined."""
     if not all(np.isfinite(leaf).all() for leaf in jax.tree_util.tree_leaves(model)):
         raise CompileError(
-            f"The formula {trees[0]} holds a number that is not finite.", fix="look for a division by zero."
+            f"The numbers in {trees[0]} are too large or too small to multiply.",
+            fix="write the formula in other units.",
         )
     for x in (
         _samples(model.domain, N_CHECKS),
         _samples(np.broadcast_to([0.1, 2.0], model.domain.shape), N_CHECKS),
     ):
-        columns = {name: x[:, j] for j, name in enumerate(variables)}
         with np.errstate(all="ignore"):
-            wanted = np.stack([np.broadcast_to(evaluate(tree, columns), len(x)) for tree in trees], axis=1)
-            found = model(x)
-        defined = np.isfinite(wanted) & np.isfinite(found)
-        scale = np.abs(wanted[defined]).max(initial=1.0)
-        apart = np.abs(found[defined] - wanted[defined]).max(initial=0.0)
-        if apart > 1e-8 * scale:
+            wanted, found = _told(trees, variables, x), model(x)
+            # How far rounding of the columns alone moves the formula: sin(1e9 x) is not known to 1e-9 by anyone.
+            rounding = np.abs(_told(trees, variables, x * (1.0 + ROUNDING)) - wanted)
+            last = np.abs(model.trace(x).layers[-1].edges).max(axis=(1, 2))[:, None]
+        lost = np.isfinite(wanted) & ~np.isfinite(found) & np.isfinite(rounding)
+        if lost.any():
+            at = x[np.flatnonzero(lost.any(axis=1))[0]]
+            point = ", ".join(f"{name} = {value:.4g}" for name, value in zip(variables, at, strict=True))
             raise CompileError(
-                f"The network of {trees[0]} differs from the formula by {apart:.2g}.",
+                f"The network of {trees[int(np.flatnonzero(lost.any(axis=0))[0])]} is undefined at {point}, where the "
+                "formula passes through an infinity.",
+                fix="simplify the formula: kn.simplify(kn.parse(formula)).",
+            )
+        defined = np.isfinite(wanted) & np.isfinite(found) & np.isfinite(rounding)
+        apart = np.abs(found[defined] - wanted[defined])
+        scale = np.fmax(np.abs(wanted), last)[defined]
+        if np.any(apart > AGREEMENT * scale + 100.0 * rounding[defined]):
+            raise CompileError(
+                f"The network of {trees[0]} differs from the formula by {apart.max():.2g}.",
                 fix="please report this formula.",
             )
+
+
+def _told(trees: list[Expr], variables: tuple[str, ...], x: Any) -> Any:
+    """Return what the formulas say, (points, outputs)."""
+    columns = {name: x[:, j] for j, name in enumerate(variables)}
+    with np.errstate(all="ignore"):
+        return np.stack([np.broadcast_to(evaluate(tree, columns), len(x)) for tree in trees], axis=1)
