@@ -143,13 +143,13 @@ def test_a_multiplicative_network_for_a_table():
     start = kn.separable(data, [["a", "b"]], "multiplicative", hidden=1, key=1)
     model, _ = kn.fit(start, data, steps=60)
     logs = jax.vmap(jax.hessian(lambda row: jnp.log(model(row[None])[0, 0])))(jnp.asarray(ROWS[:8]))
-    assert np.abs(np.asarray(logs)[:, :2, 2:]).max() < 1e-10
+    assert np.abs(np.asarray(logs)[:, :2, 2:]).max() < 1e-7
     assert np.std(model(ROWS)[:, 0] - data.y[:, 0]) < 0.02 * np.std(data.y)
 
 
 def test_a_symmetric_network_for_a_table():
     data = table(lambda x: np.sin((x[:, 0] ** 2 + x[:, 1] ** 2) * x[:, 2]) + x[:, 3])
-    model, _ = kn.fit(kn.symmetric(data, ["a", "b"], key=2), data, steps=60)
+    model, _ = kn.fit(kn.symmetric(data, ["a", "b"], inner=1, key=0), data, steps=80)
     slopes = jax.vmap(jax.grad(lambda row: model(row[None])[0, 0]))
     here = jnp.asarray(ROWS[:20])
     other = here.at[:, 2:].set(jnp.asarray(ROWS[20:40, 2:]))
@@ -163,7 +163,7 @@ def test_structures_that_cannot_be():
     for ask, told in [
         (lambda: kn.separable(data, [["a", "z"]]), "no column"),
         (lambda: kn.separable(data, [NAMES]), "separate nothing"),
-        (lambda: kn.separable(data, GROUPS, "sum"), "no separability"),
+        (lambda: kn.separable(data, GROUPS, hidden=0), "no nodes"),
         (lambda: kn.symmetric(data, ["a"]), "no symmetry"),
         (lambda: kn.symmetric(data, NAMES), "no symmetry"),
     ]:

@@ -100,7 +100,8 @@ def _dealt_factors(model: KAN, stop: int, own: Any) -> Any:
     numbers = np.unique(own)
     if stop >= len(model.layers):
         raise SettingError(
-            f"There is no layer {stop} of edges to join the groups in.", fix=f"use stop={len(model.layers) - 1}."
+            f"There is no layer {stop} of edges to join the groups in.",
+            fix=f"use stop={len(model.layers) - 1}.",
         )
     nodes = model.layers[stop].nodes
     if not nodes.arities or min(nodes.arities) < len(numbers):

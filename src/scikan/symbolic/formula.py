@@ -40,7 +40,7 @@ def formula(model: KAN) -> Law:
     """
     domain = np.asarray(model.domain, float)
     positive = tuple(name for name, (low, _) in zip(model.names, domain, strict=True) if low > 0)
-    laws = tuple(simplify(exact_numbers(tree), positive) for tree in network_expressions(model))
+    laws = tuple(exact_numbers(simplify(tree, positive)) for tree in network_expressions(model))
     return Law(laws, model.targets, model.names, domain=domain)
 
 

@@ -105,8 +105,9 @@ def kanpiler(
     for tree in trees:
         _refuse_unreal(tree)
     graph = _Graph(tuple(variables))
-    outputs = graph.outputs(trees)
-    model = _network(graph, outputs, tuple(variables), targets, domain)
+    with np.errstate(all="ignore"):
+        outputs = graph.outputs(trees)
+        model = _network(graph, outputs, tuple(variables), targets, domain)
     _check(model, trees, tuple(variables))
     return model
 

@@ -150,7 +150,8 @@ def unfix_symbolic(model: KAN, address: EdgeAddress, *, tolerance: float | None 
         if miss > tolerance:
             finer = int(np.ceil(splines.grid * (miss / tolerance) ** (1.0 / (splines.k + 1)) * 1.2))
             raise SettingError(
-                f"A spline of {splines.grid} intervals misses {edge.name} of edge {(l, i, j)} by {miss:.2g} of its spread.",
+                f"A spline of {splines.grid} intervals misses {edge.name} of edge {(l, i, j)} by {miss:.2g} of "
+                "its spread.",
                 fix=f"refine(model, grid={finer}) first.",
             )
     mask[i, j], symbol_mask[i, j] = 1.0, 0.0

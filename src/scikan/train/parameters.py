@@ -28,7 +28,7 @@ def free_parameters(model: KAN) -> KAN:
 
 def _free_in_layer(layer: Layer) -> Any:
     unlocked = 1.0 - np.asarray(layer.locked, float)
-    splines, nodes = layer.splines, layer.nodes
+    splines = layer.splines
     on = np.asarray(splines.mask * splines.allowed != 0, float) * unlocked
     free = jax.tree_util.tree_map(lambda leaf: np.zeros(leaf.shape), layer)
     subs, products = free_biases(layer)
@@ -42,7 +42,7 @@ def _free_in_layer(layer: Layer) -> Any:
 
 
 def free_biases(layer: Layer) -> tuple[Any, Any]:
-    """Return 0 and 1 for the biases of the subnodes, (subs,), and of the nodes, (nodes,), of which products have one."""
+    """Return 1 for every bias that is free, else 0: of subnodes, (subs,), and of nodes, (nodes,), if products."""
     live, locked, nodes = layer.live(), np.asarray(layer.locked), layer.nodes
     named = np.zeros_like(live) if layer.symbols is None else np.asarray(layer.symbols.mask) != 0
     held = live.any(axis=0) & ~np.any(live & ~(locked & named), axis=0)
@@ -51,7 +51,7 @@ def free_biases(layer: Layer) -> tuple[Any, Any]:
 
 
 def held_grids(layer: Layer) -> Any:
-    """Return which inputs have a locked spline, (inputs,): their grids stay, since moving one moves the curve a little."""
+    """Return which inputs have a locked spline, (inputs,): moving their grids would move it a little."""
     on = np.asarray(layer.splines.mask * layer.splines.allowed) != 0
     return np.any(on & np.asarray(layer.locked), axis=1)
 
