@@ -1,4 +1,4 @@
-"""How long do the 120 formulas of the Feynman lectures take to compile, and how well do the networks agree?
+"""How long do the 120 formulas of the Feynman lectures take to compile and to read back, and how well do they agree?
 
 python benchmarks/kanpiler.py
 """
@@ -24,17 +24,19 @@ def main() -> None:
         kn.kanpiler(tree, [n for n, _, _ in own], domain=[[float(a), float(b)] for _, a, b in own])
         for tree, own in zip(trees, ranges, strict=True)
     ]
-    seconds = process_time() - started
-    worst = 0.0
-    for law, tree, model in zip(listed, trees, models, strict=True):
+    compiled = process_time() - started
+    laws_back = [kn.formula(model) for model in models]
+    read = process_time() - started - compiled
+    worst = np.zeros(2)
+    for law, tree, model, back in zip(listed, trees, models, laws_back, strict=True):
         x = columns(law, 1000, np.random.default_rng(0))
-        wanted = values(tree, x)
-        found = model(np.column_stack(list(x.values())))[:, 0]
-        worst = max(worst, float(np.abs(found - wanted).max() / np.abs(wanted).max()))
+        wanted, rows = values(tree, x), np.column_stack(list(x.values()))
+        for n, found in enumerate((model(rows)[:, 0], np.broadcast_to(np.ravel(back(rows)), 1000))):
+            worst[n] = max(worst[n], float(np.abs(found - wanted).max() / np.abs(wanted).max()))
     edges = sum(model.n_edges for model in models)
     sys.stdout.write(
-        f"{len(models)} formulas compiled in {seconds:.2f} CPU seconds, {edges} edges in all; "
-        f"largest relative error {worst:.1e}.\n"
+        f"{len(models)} formulas compiled in {compiled:.2f} CPU seconds, {edges} edges in all, largest relative error "
+        f"{worst[0]:.1e}; read back in {read:.1f}, largest error {worst[1]:.1e}.\n"
     )
 
 

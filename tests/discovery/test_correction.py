@@ -43,6 +43,33 @@ def test_both_stand_in_one_network_with_the_theory_locked(found):
     assert np.abs(refitted(x)[:, 0] - y).max() < 1e-6
 
 
+def test_a_theory_may_be_a_network_and_keeps_its_constants():
+    theory = kn.kanpiler("x**2 + 0.25", ["x"])
+    rows = table(3)
+    found = kn.correct(theory, kn.Dataset.from_arrays(rows.x, rows.y[:, 0] + 0.25, names=["x"]))
+    assert found.verdict == "law"
+    assert found.origin == "residual"
+    x = np.linspace(-2, 2, 50)[:, None]
+    np.testing.assert_allclose(np.ravel(found.correction(x)), 0.1 * np.sin(3 * x[:, 0]), atol=1e-9)
+    with pytest.raises(kn.NotSymbolicError):
+        kn.correct(kn.KAN([1, 1]), rows)
+
+
+@pytest.mark.slow
+def test_a_stress_that_hooke_lacks_is_found():
+    rng = np.random.default_rng(0)
+    f = np.eye(3) + 0.2 * rng.uniform(-1, 1, (400, 3, 3))
+    j = np.linalg.det(f)
+    stress = 0.4 * ((f @ np.swapaxes(f, 1, 2))[:, 0, 0] - 1) + 0.3 * np.log(j)
+    hooke = "0.8*(F11 - 1) + 0.3*(F11 + F22 + F33 - 3)"
+    names = [*(f"F{i}{k}" for i in (1, 2, 3) for k in (1, 2, 3)), "J"]
+    data = kn.Dataset.from_arrays(np.column_stack([f.reshape(-1, 9), j]), stress, names=names)
+    found = kn.correct(hooke, data)
+    assert found.verdict == "law"
+    np.testing.assert_allclose(np.ravel(found.law(data.x)), stress, atol=1e-9)
+    np.testing.assert_allclose(found.model(data.x)[:, 0], stress, atol=1e-9)
+
+
 def test_a_theory_that_is_right_needs_nothing():
     exact = kn.correct("x**2", table(1, wave=0.0))
     assert (exact.verdict, exact.correction, exact.discovery) == ("none", None, None)

@@ -43,6 +43,36 @@ def test_periodic():
     assert slopes[0] == pytest.approx(slopes[-1], abs=2e-3)
 
 
+ENGINES = [
+    kn.LevenbergMarquardt(backend="numpy"),
+    kn.LevenbergMarquardt(backend="jax"),
+    kn.LBFGS(),
+    kn.Adam(),
+]
+
+
+@pytest.mark.parametrize("optimiser", ENGINES, ids=["NumPy", "JAX", "LBFGS", "Adam"])
+def test_shapes_hold_in_every_engine(optimiser):
+    y = np.sin(2 * X[:, 0]) + X[:, 1] ** 2 + NOISE
+    shapes = {(0, 0, 0): "odd", (0, 1, 0): "even"}
+    model, _ = kn.fit_constrained(
+        kn.KAN([2, 1], grid=6, key=0), (X, y[:, None]), shapes, steps=14, optimiser=optimiser
+    )
+    odd, even = (np.asarray(model[0, i, 0].curve(U)) for i in (0, 1))
+    np.testing.assert_allclose(odd, -odd[::-1], atol=1e-12)
+    np.testing.assert_allclose(even, even[::-1], atol=1e-12)
+
+
+def test_a_function_of_ones_own_is_fitted_like_any():
+    bump = kn.Function("bump", lambda xp, u: 1 / (1 + u * u), lambda xp, u: -2 * u / (1 + u * u) ** 2)
+    start, _ = kn.fix_symbolic(kn.KAN([2, 1], key=0), (0, 0, 0), bump, affine=(1.5, 0.1, 1.0, 0.0))
+    y = 3 / (1 + (2 * X[:, 0] - 0.5) ** 2) + X[:, 1]
+    for optimiser in ENGINES[:2]:
+        model, _ = kn.fit(start, (X, y[:, None]), optimiser, steps=40)
+        a, b, c, _ = model[0, 0, 0].constants
+        np.testing.assert_allclose([abs(a), abs(b), c], [2.0, 0.5, 3.0], atol=1e-4)
+
+
 def test_what_has_no_shape():
     model = kn.KAN([2, 1], grid=4, key=0)
     with pytest.raises(kn.SettingError, match="no spline|only a spline"):

@@ -1,17 +1,19 @@
 """A theory that is known, and what the data add to it: the difference as a formula, or the answer that none is needed.
 
 The theory is compiled into a network and locked; the correction is looked for in what it leaves over, with the same
-search and the same tests on unseen rows as any law; both stand side by side in one network.
+search and the same tests on unseen rows as any law; both stand side by side in one network. Where no complete form is
+found there, the table itself is searched: a theory whose form is wrong leaves more terms over than the truth has.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from scikan.core.dataset import Dataset
-from scikan.core.errors import ShapeError
-from scikan.core.expr import Expr, evaluate
+from scikan.core.errors import SettingError, ShapeError
+from scikan.core.expr import Expr, evaluate, symbols
 from scikan.core.kan import KAN
 from scikan.core.layer import new_layer
 from scikan.core.parser import parse
@@ -21,6 +23,7 @@ from scikan.edit.expansion import expand_depth, lock
 from scikan.edit.growth import IDENTITY, set_names
 from scikan.law.record import Law
 from scikan.law.simplify import simplify
+from scikan.symbolic.formula import formula
 from scikan.symbolic.kanpiler import kanpiler
 
 
@@ -40,7 +43,8 @@ class Correction:
         model: the network of both, the theory's edges locked.
         before, after: root mean square of what the theory, and what both, leave over on rows that the search did
             not see, in the target's units.
-        discovery: the whole search, with its evidence; None if the theory leaves nothing over.
+        origin: where the correction was found: "residual", or "target" if it is the table's own law less the theory.
+        discovery: the whole search that found it, with its evidence; None if the theory leaves nothing over.
     """
 
     verdict: Verdict
@@ -50,6 +54,7 @@ class Correction:
     model: KAN
     before: float
     after: float
+    origin: Literal["residual", "target"]
     discovery: Discovery | None
 
     def __str__(self) -> str:
@@ -60,7 +65,7 @@ class Correction:
 
 
 def correct(
-    theory: str | Expr,
+    theory: str | Expr | KAN,
     data: Dataset,
     config: Config = Config(),
     report: Callable[[str], None] = lambda line: None,
@@ -70,19 +75,20 @@ def correct(
     The theory's own constants stay as they are (`kn.fit_parameters` fits those).
 
     Args:
-        theory: a formula of the target in the table's columns.
+        theory: a formula of the target in the table's columns, or a network that has one (all its edges named).
         data: a table with one target; all its rows are used.
         config, report: as in `discover`.
 
     Raises:
         FormulaError: the theory is no formula in these columns.
+        NotSymbolicError: the theory is a network with splines left.
         ShapeError: the theory is not finite on some rows.
         SettingError: several targets, or fewer rows than a discovery needs.
 
     Example:
         `correct("x**2", data)` finds `0.1*sin(3*x)` in data of x**2 + 0.1 sin(3 x).
     """
-    tree = parse(theory, names=list(data.names)) if isinstance(theory, str) else theory
+    tree = _tree(theory, data)
     columns = {name: data.x[:, j] for j, name in enumerate(data.names)}
     with np.errstate(all="ignore"):
         told = np.broadcast_to(evaluate(tree, columns), data.n_rows).astype(float)
@@ -96,29 +102,55 @@ def correct(
     if before <= EXACT * spread or np.ptp(left) <= EXACT * spread:
         offset = "" if before <= EXACT * spread else f", up to the constant {left.mean():.6g}"
         return _unchanged(tree, data, before, f"the theory describes the rows to rounding{offset}.", None)
-    rest = replace(data, y=left[:, None])
-    found = discover(rest, config, report)
+    found = discover(replace(data, y=left[:, None]), config, report)
     if found.law is None:
         return _unchanged(tree, data, before, found.reason, found)
+    unseen = float(np.sqrt(np.mean(found.truth**2)))
+    if found.verdict != "law":
+        report("the residual's form is not complete: search of the table itself")
+        whole = discover(data, config, report)
+        if whole.verdict == "law" and whole.law is not None:
+            added = simplify(whole.law.expression - tree)
+            return _corrected(tree, added, whole.law.expression, data, whole, unseen, "target")
     added = found.law.expression
-    domain = found.law.domain
-    both = Law((simplify(tree + added),), data.targets, data.names, domain=domain)
+    return _corrected(tree, added, simplify(tree + added), data, found, unseen, "residual")
+
+
+def _tree(theory: str | Expr | KAN, data: Dataset) -> Expr:
+    if data.n_outputs != 1:
+        raise SettingError(f"The table has {data.n_outputs} targets.", fix="correct one at a time.")
+    if isinstance(theory, str):
+        return parse(theory, names=list(data.names))
+    tree = formula(theory).expression if isinstance(theory, KAN) else theory
+    return parse(str(tree), names=list(data.names)) if set(symbols(tree)) - set(data.names) else tree
+
+
+def _corrected(
+    tree: Expr,
+    added: Expr,
+    both: Expr,
+    data: Dataset,
+    found: Discovery,
+    before: float,
+    origin: Literal["residual", "target"],
+) -> Correction:
     return Correction(
         found.verdict,
         found.reason,
-        found.law,
-        both,
+        Law((added,), data.targets, data.names, data.units, _ranges(data)),
+        Law((both,), data.targets, data.names, data.units, _ranges(data)),
         _side_by_side(tree, added, data),
-        float(np.sqrt(np.mean(found.truth**2))),
+        before,
         found.scores["law"].rmse,
+        origin,
         found,
     )
 
 
 def _unchanged(tree: Expr, data: Dataset, before: float, reason: str, found: Discovery | None) -> Correction:
-    law = Law((tree,), data.targets, data.names)
+    law = Law((tree,), data.targets, data.names, data.units, _ranges(data))
     model = lock(kanpiler(tree, data.names, domain=_ranges(data), targets=data.targets))
-    return Correction("none", reason, None, law, model, before, before, found)
+    return Correction("none", reason, None, law, model, before, before, "residual", found)
 
 
 def _ranges(data: Dataset) -> np.ndarray:

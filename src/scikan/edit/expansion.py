@@ -16,7 +16,7 @@ from scikan.core.kan import KAN, EdgeAddress
 from scikan.core.layer import Layer, Nodes, new_layer
 from scikan.core.precision import numpy_leaves
 from scikan.core.trees import updated
-from scikan.edit.growth import IDENTITY, insert_layer, replace_layer, set_names, widen_inputs
+from scikan.edit.growth import IDENTITY, insert_layer, mixable, replace_layer, set_names, widen_inputs
 from scikan.edit.surgery import select
 
 
@@ -151,7 +151,9 @@ def expand_depth(model: KAN, layer: int | None = None) -> KAN:
         model.dtype
     )
     identity = new_layer(knots, n, (), splines.k, splines.base_function)
-    identity = updated(lambda l: l.splines.mask, identity, np.zeros_like(identity.splines.mask))
+    off = np.zeros_like(identity.splines.mask)
+    free = mixable(model, last).astype(off.dtype)
+    identity = updated(lambda l: (l.splines.mask, l.splines.allowed), identity, (off, free))
     identity = set_names(identity, {(i, i): IDENTITY for i in range(n)})
     deeper: KAN = updated(lambda m: m.layers, model, (*model.layers, identity))
     return deeper
@@ -196,21 +198,34 @@ def perturb(model: KAN, which: Which = "missing", *, size: float = 0.0, key: int
     return opened
 
 
-def lock(model: KAN, edges: Iterable[EdgeAddress] | None = None) -> KAN:
-    """Return the model with edges (all) that no fit moves; biases of nodes stay free."""
+def lock(model: KAN, edges: Iterable[EdgeAddress] | int | None = None) -> KAN:
+    """Return the model with edges that no fit moves, in any engine; the grids of locked splines stay as well.
+
+    Biases of nodes stay free, but for sums of locked named edges only: their constants live in it.
+
+    Args:
+        edges: addresses (layer, input, output), the number of a layer for all its edges, or None for all there are.
+
+    Raises:
+        SettingError: there is no such edge or layer.
+    """
     return _locked(model, edges, True)
 
 
-def unlock(model: KAN, edges: Iterable[EdgeAddress] | None = None) -> KAN:
-    """Return the model with edges (all) that fits may move again."""
+def unlock(model: KAN, edges: Iterable[EdgeAddress] | int | None = None) -> KAN:
+    """Return the model with edges that fits may move again; arguments and errors as of `lock`."""
     return _locked(model, edges, False)
 
 
-def _locked(model: KAN, edges: Iterable[EdgeAddress] | None, value: bool) -> KAN:
+def _locked(model: KAN, edges: Iterable[EdgeAddress] | int | None, value: bool) -> KAN:
     model = numpy_leaves(model)
     tables = [np.array(layer.locked) for layer in model.layers]
     if edges is None:
         tables = [np.full_like(table, value) for table in tables]
+    elif isinstance(edges, int):
+        if not 0 <= edges < len(tables):
+            raise SettingError(f"There is no layer {edges}.", fix=f"use 0 to {len(tables) - 1}.")
+        tables[edges][:] = value
     else:
         for address in edges:
             l, i, j = model.check_address(address)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scikan.core import bspline
+from scikan.core.errors import SettingError
 from scikan.core.functions import LIBRARY, Function
 from scikan.core.kan import KAN, EdgeAddress
 from scikan.core.layer import Layer, Nodes, SplineEdges, new_layer, with_symbols
@@ -49,9 +50,17 @@ def set_names(layer: Layer, names: dict[tuple[int, int], Name]) -> Layer:
 
 
 def name_edge(model: KAN, address: EdgeAddress, name: Name) -> KAN:
-    """Return the model with one edge named."""
+    """Return the model with one edge named.
+
+    Raises:
+        SettingError: there is no such edge, or it is off and a module forbids it.
+    """
     model = numpy_leaves(model)
     l, i, j = model.check_address(address)
+    if model.layers[l].splines.allowed[i, j] == 0 and not model.layers[l].live()[i, j]:
+        raise SettingError(
+            f"Edge {(l, i, j)} is forbidden by a module.", fix="lift that first: connect(model, [edge])."
+        )
     return replace_layer(model, l, set_names(model.layers[l], {(i, j): name}))
 
 
@@ -65,7 +74,8 @@ def insert_layer(model: KAN, l: int, extra: Sequence[int] = ()) -> KAN:
     """Return the same function with a layer of identity edges before layer l.
 
     `extra` adds product nodes of these arities and, for an arity of 1, sum nodes; they have no live edges.
-    New sum nodes stand after the identities, products last; layer l gets matching inputs, all off.
+    New sum nodes stand after the identities, products last; layer l gets matching inputs, all off. In a network with
+    modules the new edges that could bring groups together are forbidden.
     """
     model = numpy_leaves(model)
     reader = model.layers[l]
@@ -74,7 +84,32 @@ def insert_layer(model: KAN, l: int, extra: Sequence[int] = ()) -> KAN:
     layer = new_layer(np.asarray(reader.splines.knots), sums, arities, reader.splines.k)
     layer = updated(lambda m: m.splines.mask, layer, np.zeros_like(layer.splines.mask))
     layer = set_names(layer, {(i, i): IDENTITY for i in range(n)})
-    return replace_layer(model, l, layer, widen_inputs(reader, len(extra)))
+    wide = widen_inputs(reader, len(extra))
+    if any(np.any(one.splines.allowed == 0) for one in model.layers):
+        allowed, above = np.zeros_like(layer.splines.allowed), np.array(wide.splines.allowed)
+        allowed[:, :n], above[n:] = mixable(model, l), 0.0
+        layer = updated(lambda m: m.splines.allowed, layer, allowed)
+        wide = updated(lambda m: m.splines.allowed, wide, above)
+    return replace_layer(model, l, layer, wide)
+
+
+def mixable(model: KAN, l: int) -> Any:
+    """Return which nodes below layer l of edges may be added to which, (nodes, nodes), without lifting a prohibition.
+
+    Node a may go into b if b depends on all that a depends on, and whoever may read b may read a.
+    """
+    seen = np.eye(model.layers[0].n_inputs, dtype=bool)
+    for layer in model.layers[:l]:
+        reach = (np.asarray(layer.splines.allowed) != 0) | layer.live()
+        owner = layer.nodes.owner()
+        into = np.stack([reach[:, owner == n].any(axis=1) for n in range(layer.nodes.n_nodes)], axis=1)
+        seen = (seen.astype(int) @ into.astype(int)) > 0
+    depends = ~np.any(seen[:, :, None] & ~seen[:, None, :], axis=0)
+    if l == len(model.layers):
+        return depends.astype(float)
+    reads = (np.asarray(model.layers[l].splines.allowed) != 0) | model.layers[l].live()
+    read = ~np.any(reads[None, :, :] & ~reads[:, None, :], axis=2)
+    return (depends & read).astype(float)
 
 
 def widen_inputs(layer: Layer, count: int) -> Layer:

@@ -112,11 +112,18 @@ def fix_symbolic(
     return name_edge(model, (l, i, j), Name(function, chosen.affine)), chosen
 
 
-def unfix_symbolic(model: KAN, address: EdgeAddress) -> KAN:
+def unfix_symbolic(model: KAN, address: EdgeAddress, *, tolerance: float | None = None) -> KAN:
     """Return the model with a spline in a named edge's place: the nearest on the edge's grid, by least squares.
 
+    The error falls as the fourth power of the grid's intervals (cubic splines): refine first for a close one.
+
+    Args:
+        address: (layer, input, output).
+        tolerance: largest difference from the named curve on the grid, as a share of the curve's spread.
+
     Raises:
-        SettingError: if the edge is not named, its function is undefined on the grid, or a module forbids it.
+        SettingError: if the edge is not named, its function is undefined on the grid, a module forbids it, or the
+            spline misses the tolerance.
     """
     model = numpy_leaves(model)
     l, i, j = model.check_address(address)
@@ -137,6 +144,16 @@ def unfix_symbolic(model: KAN, address: EdgeAddress) -> KAN:
         )
     coef, mask, symbol_mask = splines.coef.copy(), splines.mask.copy(), layer.symbols.mask.copy()
     coef[i, :, j] = bspline.fit_coefficients(points, curve[:, None, None], knots, splines.k)[0, :, 0]
+    if tolerance is not None:
+        near = bspline.features(points, knots, splines.k)[:, 0] @ coef[i, :, j]
+        miss = float(np.abs(near - curve).max() / max(np.ptp(curve), 1e-300))
+        if miss > tolerance:
+            finer = int(np.ceil(splines.grid * (miss / tolerance) ** (1.0 / (splines.k + 1)) * 1.2))
+            raise SettingError(
+                f"A spline of {splines.grid} intervals misses {edge.name} of edge {(l, i, j)} by {miss:.2g} of "
+                "its spread.",
+                fix=f"refine(model, grid={finer}) first.",
+            )
     mask[i, j], symbol_mask[i, j] = 1.0, 0.0
     where = lambda m: (m.splines.coef, m.splines.mask, m.symbols.mask)
     return replace_layer(model, l, updated(where, layer, (coef, mask, symbol_mask)))

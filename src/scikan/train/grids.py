@@ -7,8 +7,10 @@ import numpy as np
 
 from scikan.core.errors import SettingError
 from scikan.core.kan import KAN
+from scikan.core.trees import updated
 from scikan.edit.grid import update_grid
 from scikan.train.layered import Workspace
+from scikan.train.parameters import held_grids
 from scikan.train.penalty import Setting, setting
 from scikan.train.small import move_grid
 
@@ -46,7 +48,7 @@ class GridUpdates(eqx.Module):
     def follow(self, model: KAN, x: Any, inputs: Any) -> KAN | None:
         """Return the model with moved grids, None if all stay; x are raw rows, `inputs` network-side ones."""
         if float(self.adaptive) > 0.0:
-            return update_grid(model, x, adaptive=float(self.adaptive))
+            return _holding(model, update_grid(model, x, adaptive=float(self.adaptive)))
         space = Workspace(model, inputs)
         values, moved = space.inputs, False
         for layer in space.layers:
@@ -56,3 +58,14 @@ class GridUpdates(eqx.Module):
             with np.errstate(all="ignore"):
                 values = layer.forward(values)
         return space.pack() if moved else None
+
+
+def _holding(before: KAN, after: KAN) -> KAN:
+    """Return the model with moved grids, those of locked splines as they were."""
+    layers = []
+    for old, new in zip(before.layers, after.layers, strict=True):
+        held = held_grids(old)
+        knots = np.where(held[:, None], old.splines.knots, new.splines.knots)
+        coef = np.where(held[:, None, None], old.splines.coef, new.splines.coef)
+        layers.append(updated(lambda l: (l.splines.knots, l.splines.coef), new, (knots, coef)))
+    return updated(lambda m: m.layers, after, tuple(layers))

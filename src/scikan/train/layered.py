@@ -15,7 +15,7 @@ from scikan.core import bspline
 from scikan.core.kan import KAN
 from scikan.core.layer import Layer
 from scikan.core.trees import updated
-from scikan.train.parameters import free_affine
+from scikan.train.parameters import free_affine, free_biases, held_grids
 
 
 Rows = Float[np.ndarray, "_ _"]
@@ -38,7 +38,8 @@ class LayerSpace:
         self.scale, self.bias = np.array(nodes.scale, float), np.array(nodes.bias, float)
         self.nodes = nodes
         self.owner = nodes.owner()
-        self.free_nodes = np.arange(nodes.n_sum, nodes.n_nodes)
+        self.free_subs, self.free_nodes = (np.flatnonzero(free) for free in free_biases(layer))
+        self.held_grids = held_grids(layer)
         self.affine = np.zeros((*self.on.shape, 4))
         self.named: list[tuple[int, int, Any]] = []
         self.free_constants: list[tuple[int, int, int]] = []
@@ -56,7 +57,7 @@ class LayerSpace:
         self.n_parameters = (
             len(self.free_edges) * self.width
             + len(self.free_constants)
-            + len(self.sub_bias)
+            + len(self.free_subs)
             + len(self.free_nodes)
         )
         self.features: Any = None
@@ -66,7 +67,7 @@ class LayerSpace:
         """Return the free parameters as one vector."""
         parts = [self.weights()[i, :, j] for i, j in self.free_edges]
         parts.append(np.asarray([self.affine[at] for at in self.free_constants]))
-        return np.concatenate([*parts, self.sub_bias, self.bias[self.free_nodes]])
+        return np.concatenate([*parts, self.sub_bias[self.free_subs], self.bias[self.free_nodes]])
 
     def write(self, theta: np.ndarray) -> None:
         """Set the free parameters."""
@@ -80,8 +81,8 @@ class LayerSpace:
         for at in self.free_constants:
             self.affine[at] = theta[place]
             place += 1
-        self.sub_bias = theta[place : place + len(self.sub_bias)].copy()
-        self.bias[self.free_nodes] = theta[place + len(self.sub_bias) :]
+        self.sub_bias[self.free_subs] = theta[place : place + len(self.free_subs)]
+        self.bias[self.free_nodes] = theta[place + len(self.free_subs) :]
 
     def weights(self) -> np.ndarray:
         """Return (inputs, basis [+ 1], outputs) of spline coefficients, base weight last."""
@@ -162,8 +163,8 @@ class LayerSpace:
             )
             out[:, place] = z_delta[:, j] * by
             place += 1
-        n_subs = len(self.sub_bias)
-        out[:, place : place + n_subs] = sub_delta
+        n_subs = len(self.free_subs)
+        out[:, place : place + n_subs] = sub_delta[:, self.free_subs]
         out[:, place + n_subs :] = delta[:, self.free_nodes]
 
     def pack(self, layer: Layer) -> Layer:

@@ -2,7 +2,8 @@
 
 Free are the coefficients of live, unlocked spline edges; of a named edge those of a, b, c that data can tell
 apart (`Function.free`; its d lives in the subnode's bias); the bias of every subnode; and the bias of product
-nodes. Scales of nodes stay, since edges absorb them.
+nodes. Scales of nodes stay, since edges absorb them. Where all that a subnode sums are locked named edges its bias
+stays too, as the d of those edges lives there: a locked formula keeps all its numbers.
 """
 
 from typing import Any
@@ -27,17 +28,32 @@ def free_parameters(model: KAN) -> KAN:
 
 def _free_in_layer(layer: Layer) -> Any:
     unlocked = 1.0 - np.asarray(layer.locked, float)
-    splines, nodes = layer.splines, layer.nodes
+    splines = layer.splines
     on = np.asarray(splines.mask * splines.allowed != 0, float) * unlocked
     free = jax.tree_util.tree_map(lambda leaf: np.zeros(leaf.shape), layer)
-    product = np.asarray([0.0] * nodes.n_sum + [1.0] * len(nodes.arities))
+    subs, products = free_biases(layer)
     base = on if splines.base_function is not None else np.zeros_like(on)
     coef = np.broadcast_to(on[:, None, :], splines.coef.shape).copy()
     where: Any = lambda l: (l.splines.coef, l.splines.base, l.nodes.sub_bias, l.nodes.bias)
-    free = updated(where, free, (coef, base, np.ones(nodes.n_subs), product))
+    free = updated(where, free, (coef, base, subs, products))
     if layer.symbols is not None:
         free = updated(lambda l: l.symbols.affine, free, free_affine(layer, unlocked))
     return free
+
+
+def free_biases(layer: Layer) -> tuple[Any, Any]:
+    """Return 1 for every bias that is free, else 0: of subnodes, (subs,), and of nodes, (nodes,), if products."""
+    live, locked, nodes = layer.live(), np.asarray(layer.locked), layer.nodes
+    named = np.zeros_like(live) if layer.symbols is None else np.asarray(layer.symbols.mask) != 0
+    held = live.any(axis=0) & ~np.any(live & ~(locked & named), axis=0)
+    products = [not held[list(nodes.members(n))].all() for n in range(nodes.n_sum, nodes.n_nodes)]
+    return np.where(held, 0.0, 1.0), np.asarray([0.0] * nodes.n_sum + [float(p) for p in products])
+
+
+def held_grids(layer: Layer) -> Any:
+    """Return which inputs have a locked spline, (inputs,): moving their grids would move it a little."""
+    on = np.asarray(layer.splines.mask * layer.splines.allowed) != 0
+    return np.any(on & np.asarray(layer.locked), axis=1)
 
 
 def free_affine(layer: Layer, unlocked: Any) -> Any:

@@ -167,7 +167,7 @@ def move_grid(layer: LayerSpace, values: Rows) -> bool:
     extent = np.maximum(top - bottom, 1e-9 * np.maximum(1.0, np.abs(top)))
     slack = MARGIN * (high - low)
     out = (bottom < low - slack) | (top > high + slack) | (extent < SPARSE_FILL * (high - low))
-    out &= layer.on.any(axis=1)
+    out &= layer.on.any(axis=1) & ~layer.held_grids
     if not out.any():
         return False
     grid = layer.knots.shape[1] - 2 * layer.k - 1
