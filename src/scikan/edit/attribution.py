@@ -27,6 +27,10 @@ from scikan.core.precision import numpy_leaves
 Over = Literal["mean", "max"]
 Kind = Literal["ratio", "share"]
 
+ROUNDING = 1e-12
+"""A sum that varies by less than this share of its size, or of the edges it adds, is a constant: relative, so that
+scores do not depend on the target's units."""
+
 
 class Scores(eqx.Module):
     """Attribution scores, and what pruning needs beside them.
@@ -102,6 +106,7 @@ def attribution_bands(
     level: float = 0.9,
     key: int = 0,
     over: Over = "mean",
+    kind: Kind = "ratio",
 ) -> Bands:
     """Return scores with bands: over resampled rows for a KAN, over the members for an ensemble.
 
@@ -109,6 +114,7 @@ def attribution_bands(
         bootstraps: how often rows are drawn with replacement (KAN only).
         level: share of the scores between the two ends of a band.
         key: seed of the resampling.
+        over, kind: as in `attribute`.
 
     Raises:
         SettingError: a level outside (0, 1), or fewer than 2 bootstraps.
@@ -118,12 +124,12 @@ def attribution_bands(
             f"level={level}, bootstraps={bootstraps} make no band.", fix="use 0 < level < 1, bootstraps >= 2."
         )
     if isinstance(model, Ensemble):
-        drawn = [attribute(model[n], data, over=over) for n in range(len(model))]
+        drawn = [attribute(model[n], data, over=over, kind=kind) for n in range(len(model))]
     else:
         rows = data.train_x if isinstance(data, Dataset) else np.asarray(data, float)
         rng = np.random.default_rng(key)
         picks = [rng.integers(0, len(rows), len(rows)) for _ in range(bootstraps)]
-        drawn = [attribute(model, rows[pick], over=over) for pick in picks]
+        drawn = [attribute(model, rows[pick], over=over, kind=kind) for pick in picks]
     ends = ((1 - level) / 2, 0.5, (1 + level) / 2)
 
     def quantile(q: float) -> Scores:
@@ -175,12 +181,15 @@ def _of_perceptron(model: MLP, values: Any, kind: Kind) -> list[_Flow]:
 
 def _parts(spreads: Any, sums: Any, edges: Any) -> Any:
     """Return every edge's part of its sum, (inputs, outputs): by spread, or by covariance if edges are given."""
+    total = sums.std(axis=0)
+    # As many digits above rounding in float32 as in float64.
+    noise = ROUNDING * float(np.finfo(sums.dtype).eps / np.finfo(np.float64).eps)
+    varies = total > noise * (np.abs(sums).max(axis=0) + spreads.sum(axis=0))
     if edges is None:
-        total = sums.std(axis=0)
-        return np.divide(spreads, total, out=np.zeros_like(spreads), where=total > 0)
+        return np.divide(spreads, total, out=np.zeros_like(spreads), where=varies)
     centred = sums - sums.mean(axis=0)
     variance, covariance = np.mean(centred**2, axis=0), np.einsum("nio,no->io", edges, centred) / len(sums)
-    return np.abs(np.divide(covariance, variance, out=np.zeros_like(covariance), where=variance > 0))
+    return np.abs(np.divide(covariance, variance, out=np.zeros_like(covariance), where=varies))
 
 
 def _scores(flows: list[_Flow], over: Over) -> Scores:

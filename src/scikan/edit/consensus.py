@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError
-from scikan.core.kan import KAN, Ensemble
+from scikan.core.kan import KAN, EdgeAddress, Ensemble
 from scikan.core.precision import numpy_leaves
 from scikan.core.trees import updated
 from scikan.edit.anatomy import permute
@@ -44,12 +44,19 @@ class Consensus:
 
     @property
     def scores(self) -> Scores:
-        """The frequencies in the form of scores, for `kn.plot(reference, data, scores=...)`."""
+        """The frequencies in the form of scores, for `kn.plot(reference, data, scores=..., edge_labels=labels)`."""
         owners = [layer.nodes.owner() for layer in self.reference.layers]
         nodes = [edge.max(axis=1) for edge in self.edges]
         subs = tuple(edge.max(axis=0) for edge in self.edges)
         last = np.array([subs[-1][owners[-1] == n].max() for n in range(self.reference.n_outputs)])
         return Scores((*nodes, last), subs, self.edges, self.edges, self.edges)
+
+
+    @property
+    def labels(self) -> dict[EdgeAddress, str]:
+        """The frequencies of the reference's edges in percent, of those that more than one member has."""
+        shares = {at: float(self.edges[at[0]][at[1], at[2]]) for at in self.reference.edges()}
+        return {at: f"{100 * share:.0f} %" for at, share in shares.items() if share * len(self.kept) > 1.5}
 
 
 def consensus(

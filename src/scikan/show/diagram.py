@@ -8,7 +8,7 @@ with the edge's function, faint where little of the output's variation runs thro
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,7 @@ def diagram(
     x: Dataset | np.ndarray | None = None,
     in_names: Sequence[str] | None = None,
     out_names: Sequence[str] | None = None,
+    edge_labels: Mapping[EdgeAddress, str] | None = None,
 ) -> Scene:
     """Return the picture of a network as data.
 
@@ -133,6 +134,7 @@ def diagram(
         x: raw columns, or a `Dataset` (its training rows, and the units of its columns), over which curves
             and scores are taken; 256 points drawn evenly from the model's domain if not given.
         in_names, out_names: labels instead of the columns' own names.
+        edge_labels: labels instead of the functions' names; edges that are not named have none.
 
     Raises:
         ShapeError: `x` has other columns than the model, or the names are too few or too many.
@@ -146,6 +148,9 @@ def diagram(
     outs = _names(out_names, output_labels(model, units), model.n_outputs, "out_names")
     edges = [model[at] for at in model.edges()]
     marks = [_mark(model, edge) for edge in edges]
+    if edge_labels is not None:
+        texts = [(edge_labels[e.address],) if e.address in edge_labels else () for e in edges]
+        marks = [replace(mark, labels=text) for mark, text in zip(marks, texts, strict=True)]
     needed = [NAME_LETTER * (max(map(len, names)) + 1.5) * len(names) for names in (ins, outs)]
     slanted = [n > PAGE for n in needed]
     layout = arrange(

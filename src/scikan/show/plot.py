@@ -16,7 +16,7 @@ import numpy as np
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError, ShapeError
 from scikan.core.expr import complexity
-from scikan.core.kan import KAN
+from scikan.core.kan import KAN, EdgeAddress
 from scikan.core.names import Number
 from scikan.core.printing import to_text
 from scikan.edit.attribution import Scores
@@ -39,6 +39,7 @@ def plot(
     data: Dataset | np.ndarray | None = None,
     *,
     scores: Scores | None = None,
+    edge_labels: Mapping[EdgeAddress, str] | None = None,
     title: str | None = None,
     size: Size | None = None,
 ) -> "Figure":
@@ -48,13 +49,14 @@ def plot(
         model: the network.
         data: rows over which curves are drawn and scores are taken; the model's domain if not given.
         scores: how strong each edge is, if known already.
+        edge_labels: labels beside edges instead of their functions' names, e.g. `consensus(...).labels`.
         title: a line above.
         size: (width, height) in inches; by default what the diagram needs.
 
     Raises:
         ShapeError: the data have other columns than the model.
     """
-    return draw(diagram(model, scores, x=data), title=title, size=size)
+    return draw(diagram(model, scores, x=data, edge_labels=edge_labels), title=title, size=size)
 
 
 def plot_training(log: Any) -> "Figure":
