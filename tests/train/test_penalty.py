@@ -94,12 +94,13 @@ def test_the_curvature_of_l1_majorises_it():
     assert np.isclose(theta @ np.asarray(curvature) @ theta, theta @ np.asarray(slope), rtol=1e-9)
 
 
-def test_a_concave_pull_prefers_one_large_edge_to_many_small_ones():
+def test_beside_a_large_edge_a_concave_pull_prefers_one_more_to_two_small_ones():
     def pulled(spreads, concave):
         return float(np.sum(Sparsity(1.0, concave=concave)._pulled(np.asarray(spreads))))
 
-    assert np.isclose(pulled([1.0, 1.0, 1.0, 1.0], 0.0), pulled([4.0, 0.0, 0.0, 0.0], 0.0))
-    assert pulled([4.0, 0.0, 0.0, 0.0], 0.1) / 4.0 < 0.5 * pulled([1.0, 1.0, 1.0, 1.0], 0.1) / 1.0
+    assert np.isclose(pulled([4.0, 1.0, 1.0], 0.0), pulled([4.0, 2.0, 0.0], 0.0))
+    assert pulled([4.0, 2.0, 0.0], 0.1) < 0.9 * pulled([4.0, 1.0, 1.0], 0.1)
+    # Near zero it pulls as hard as without.
     assert np.isclose(pulled([1.0, 1e-4], 0.1) - pulled([1.0, 0.0], 0.1), 1e-4, rtol=1e-2)
     assert pulled([0.0, 0.0], 0.1) == 0.0
 
