@@ -45,14 +45,18 @@ def run(task: str, network: str, seed: int) -> dict[str, object]:
     n, wanted, hidden, kan_hidden = TASKS[task]
     data, started = table(task), process_time()
     if network == "mlp":
-        model, _ = kn.fit_mlp(kn.MLP([n, *hidden, data.n_outputs], key=seed), data, l1=L1, steps=2000, rounds=4)
+        model, _ = kn.fit_mlp(
+            kn.MLP([n, *hidden, data.n_outputs], key=seed), data, l1=L1, steps=2000, rounds=4
+        )
     else:
         few = kn.Sparsity(SPARSITY, entropy=0.0)
         fewer = kn.Sparsity(SPARSITY, entropy=0.0, concave=0.1)
         batch = 512 if len(data.train_x) > 512 else None
         model = kn.KAN([n, *kan_hidden, data.n_outputs], grid=3, key=seed)
         for penalty, rate, steps in ((few, 1e-2, 1500), (fewer, 1e-2, 1500), (fewer, 1e-3, 300)):
-            model, _ = kn.fit(model, data, kn.Adam(rate), steps=steps, penalty=penalty, batch=batch, chunk=100)
+            model, _ = kn.fit(
+                model, data, kn.Adam(rate), steps=steps, penalty=penalty, batch=batch, chunk=100
+            )
         scores = kn.attribute(model, data, over="max")
         top = max(float(edges.max()) for edges in scores.edges)
         model = kn.prune(model, scores, node=0.05, edge=0.05 * top)

@@ -50,7 +50,12 @@ def hundred(seed: int) -> Result:
     order = np.argsort(-scores)
     false = int(np.sum(scores[8:] > scores[7]))
     right = bool(np.array_equal(order[:8], np.arange(8)))
-    return {"right": right, "value": int(_leading(order)), "false_positives": false, "error": _error(model, data)}
+    return {
+        "right": right,
+        "value": int(_leading(order)),
+        "false_positives": false,
+        "error": _error(model, data),
+    }
 
 
 def _leading(order: np.ndarray) -> int:

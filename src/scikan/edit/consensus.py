@@ -51,7 +51,6 @@ class Consensus:
         last = np.array([subs[-1][owners[-1] == n].max() for n in range(self.reference.n_outputs)])
         return Scores((*nodes, last), subs, self.edges, self.edges, self.edges)
 
-
     @property
     def labels(self) -> dict[EdgeAddress, str]:
         """The frequencies of the reference's edges in percent, of those that more than one member has."""

@@ -152,7 +152,9 @@ class Sparsity(AbstractPenalty):
                 scale = _input_scale(values, weight)[:, None] if self.metric == "spread" else 1.0
                 floor = 1e-4 * spread.max() + float(np.finfo(coef.dtype).tiny) ** 0.5
                 # The logarithm lies below its tangent, so that the majoriser holds with the slope there.
-                factor = self.l1 * self._slope(spread / scale) / (scale * jnp.maximum(spread, floor)) * _on(layer)
+                factor = (
+                    self.l1 * self._slope(spread / scale) / (scale * jnp.maximum(spread, floor)) * _on(layer)
+                )
                 block = block + covariance[:, :n_basis, :n_basis, None] * factor[:, None, None, :]
             size = jnp.abs(coef)
             pull = self.coefficient / (
