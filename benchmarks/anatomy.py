@@ -25,7 +25,7 @@ import scikan as kn
 
 FIELDS = ("task", "network", "seed", "blocks", "wanted", "error", "cost_before", "cost_after", "cpu")
 TASKS = {"majority": (9, 3, [20, 20], [10, 10]), "parity": (10, 5, [20], [10]), "match": (12, 6, [24], [12])}
-L1, SPARSITY = 1e-3, 1e-3
+L1, SPARSITY = 3e-4, 1e-3
 
 
 def table(task: str) -> kn.Dataset:
@@ -79,7 +79,9 @@ def run(task: str, network: str, seed: int) -> dict[str, object]:
 
 def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     known = {(row["task"], row["network"], int(row["seed"])) for row in done(arguments.out)}
-    for seed, network, task in itertools.product(range(arguments.seeds), ("mlp", "kan"), TASKS):
+    for seed, network, task in itertools.product(
+        range(arguments.first, arguments.first + arguments.seeds), arguments.networks, TASKS
+    ):
         if (task, network, seed) not in known:
             yield run(task, network, seed)
 
@@ -87,6 +89,8 @@ def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--networks", nargs="+", choices=["mlp", "kan"], default=["mlp", "kan"])
     parser.add_argument("--out", type=Path, default=Path("anatomy.csv"))
     arguments = parser.parse_args()
     for result in results(arguments):
