@@ -4,9 +4,10 @@
 
 "majority": the majority of three majorities of three bits (3 blocks); "parity": five outputs, each the parity of two
 of ten bits (5); "match": six outputs, each whether two of twelve bits agree (6). Blocks are counted among edges above
-5 % of the largest score of their layer. KANs are trained with L-BFGS and a sparsity penalty, pruned by score and
-trained again; perceptrons with Adam and an L1 penalty. Rows are appended as they come and those already there are
-skipped.
+5 % of the largest score of their layer. KANs are trained with Adam and a sparsity penalty, then a concave one, pruned
+by score and trained again; perceptrons with Adam and an L1 penalty, reweighted three times. One configuration for all
+tasks, chosen on seeds from 100 on, which the record does not hold. Rows are appended as they come and those already
+there are skipped.
 """
 
 import argparse
@@ -44,15 +45,22 @@ def run(task: str, network: str, seed: int) -> dict[str, object]:
     n, wanted, hidden, kan_hidden = TASKS[task]
     data, started = table(task), process_time()
     if network == "mlp":
-        model, _ = kn.fit_mlp(kn.MLP([n, *hidden, data.n_outputs], key=seed), data, l1=L1)
+        model, _ = kn.fit_mlp(
+            kn.MLP([n, *hidden, data.n_outputs], key=seed), data, l1=L1, steps=2000, rounds=4
+        )
     else:
-        penalty = kn.Sparsity(SPARSITY)
+        few = kn.Sparsity(SPARSITY, entropy=0.0)
+        fewer = kn.Sparsity(SPARSITY, entropy=0.0, concave=0.1)
+        batch = 512 if len(data.train_x) > 512 else None
         model = kn.KAN([n, *kan_hidden, data.n_outputs], grid=3, key=seed)
-        model, _ = kn.fit(model, data, kn.LBFGS(), steps=300, penalty=penalty)
+        for penalty, rate, steps in ((few, 1e-2, 1500), (fewer, 1e-2, 1500), (fewer, 1e-3, 300)):
+            model, _ = kn.fit(
+                model, data, kn.Adam(rate), steps=steps, penalty=penalty, batch=batch, chunk=100
+            )
         scores = kn.attribute(model, data, over="max")
         top = max(float(edges.max()) for edges in scores.edges)
         model = kn.prune(model, scores, node=0.05, edge=0.05 * top)
-        model, _ = kn.fit(model, data, kn.LBFGS(), steps=100, penalty=penalty)
+        model, _ = kn.fit(model, data, kn.LBFGS(), steps=100, penalty=fewer)
     scores = kn.attribute(model, data.train_x, over="max")
     swapped = kn.auto_swap(model, scores)
     again = kn.attribute(swapped, data.train_x, over="max")
@@ -71,7 +79,9 @@ def run(task: str, network: str, seed: int) -> dict[str, object]:
 
 def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     known = {(row["task"], row["network"], int(row["seed"])) for row in done(arguments.out)}
-    for seed, network, task in itertools.product(range(arguments.seeds), ("mlp", "kan"), TASKS):
+    for seed, network, task in itertools.product(
+        range(arguments.first, arguments.first + arguments.seeds), arguments.networks, TASKS
+    ):
         if (task, network, seed) not in known:
             yield run(task, network, seed)
 
@@ -79,6 +89,8 @@ def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--networks", nargs="+", choices=["mlp", "kan"], default=["mlp", "kan"])
     parser.add_argument("--out", type=Path, default=Path("anatomy.csv"))
     arguments = parser.parse_args()
     for result in results(arguments):

@@ -5,9 +5,9 @@
 #       format_name: percent
 # ---
 # %% [markdown]
-# # Which inputs matter, and on which edges do many fits agree?
+# # Which inputs matter?
 # Attribution scores follow an output's variation back through the network (KAN 2.0, section 4.1). They have bands, a
-# prune by them is checked, and an ensemble of seeds shows what is no accident.
+# prune by them is checked. Several seeds side by side are another example, agreement.py.
 
 # %%
 import sys
@@ -41,18 +41,14 @@ scores = kn.attribute(blind, rows[:, :2])
 print("into the node that nobody reads: L1", scores.spreads[0][:, 1], " score", scores.edges[0][:, 1])
 assert np.all(scores.edges[0][:, 1] == 0)
 
-# %% [markdown]
-# Thirty-two fits of x1 x2 + x3^2, trained in one compiled program and aligned over the order of their nodes.
-
 # %%
-table = kn.Dataset.from_arrays(rows[:400], rows[:400, 0] * rows[:400, 1] + rows[:400, 2] ** 2)
-seeds = [kn.KAN.for_data(table, [(1, 1)], grid=3, key=key) for key in range(32)]
-ensemble, log = kn.fit(kn.Ensemble.of(seeds), table, kn.LBFGS(), steps=120, penalty=kn.Sparsity(3e-3))
-agreed = kn.consensus(ensemble, table)
-for names, share in list(agreed.groups.items())[:3]:
-    print(f"{share:.0%} combine {', '.join(names)}")
-assert agreed.edges[0][3].max() < 0.5
-title = "How often an edge matters in 32 fits"
-figure = kn.plot(agreed.reference, table, scores=agreed.scores, edge_labels=agreed.labels, title=title)
+figure = kn.plot_features(
+    {
+        name: (middle, low, high)
+        for name, low, middle, high in zip(
+            data.names, bands.low.inputs, bands.median.inputs, bands.high.inputs, strict=True
+        )
+    }
+)
 if len(sys.argv) > 1:  # python importance.py figure.png
     figure.savefig(sys.argv[1], dpi=150)

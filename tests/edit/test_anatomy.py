@@ -80,3 +80,17 @@ def test_a_trained_perceptron_of_two_tasks_falls_into_two_blocks():
         kn.fit_mlp(model, data, steps=0)
     with pytest.raises(kn.SettingError, match="no width"):
         kn.MLP([3])
+
+
+def test_reweighted_rounds_leave_fewer_weights():
+    bits = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], float)
+    data = kn.Dataset.from_arrays(bits, (bits.sum(axis=1) > 0).astype(float))
+    counts = []
+    for rounds in (1, 4):
+        model, error = kn.fit_mlp(kn.MLP([3, 8, 1], key=0), data, steps=1000, l1=1e-3, rounds=rounds)
+        assert error < 0.1
+        counts.append(sum(int(np.sum(np.abs(w) > 0.05 * np.abs(w).max())) for w in model.weights))
+    assert counts[1] <= counts[0]
+    assert counts[1] == 4
+    with pytest.raises(kn.SettingError, match="rounds=0"):
+        kn.fit_mlp(model, data, rounds=0)

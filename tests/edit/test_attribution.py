@@ -119,3 +119,35 @@ def test_total_indices_agree_with_scipy():
 
 
 FUNCTIONS = ("sin", "exp", "tanh", "cos", "sin")
+
+
+@pytest.mark.parametrize("kind", ["ratio", "share"])
+def test_scores_do_not_depend_on_the_units_of_the_target(kind):
+    model = kn.KAN([2, 3, 1], key=0)
+    where = lambda m: (m.layers[-1].splines.coef, m.layers[-1].nodes.sub_bias)
+    tiny = updated(where, model, tuple(1e-30 * part for part in where(model)))
+    scores, same = (kn.attribute(m, X[:, :2], kind=kind).inputs for m in (model, tiny))
+    np.testing.assert_allclose(same, scores, rtol=1e-9)
+
+
+def test_rounding_of_a_constant_is_no_variation():
+    model = kn.KAN([2, 2, 1], key=0)
+    splines = model.layers[0].splines
+    flat = np.full_like(splines.coef, 0.1)
+    model = updated(lambda m: m.layers[0].splines.coef, model, flat)
+    assert np.all(kn.attribute(model, X[:, :2]).inputs == 0.0)
+
+
+def test_bands_of_shares():
+    model = kn.kanpiler("x0**2 + 0.3*x1", ["x0", "x1"])
+    bands = kn.attribution_bands(model, X[:300, :2], bootstraps=20, kind="share")
+    np.testing.assert_allclose(bands.median.inputs.sum(), 1.0, atol=0.02)
+
+
+def test_twenty_columns_take_seconds():
+    from time import perf_counter
+
+    x = np.random.default_rng(0).uniform(-1, 1, (1000, 20))
+    model, began = kn.KAN([20, 10, 10, 1], key=0), perf_counter()
+    kn.attribute(model, x)
+    assert perf_counter() - began < 5.0

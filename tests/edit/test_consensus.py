@@ -52,3 +52,12 @@ def test_a_member_that_did_not_learn_is_not_counted():
     assert list(found.products) == [("x1", "x2")]
     with pytest.raises(kn.SettingError, match="make no sense"):
         kn.consensus(kn.Ensemble.of([good]), DATA, worst=0.0)
+
+
+def test_frequencies_are_written_beside_the_edges_of_the_picture():
+    base = kn.KAN([2, 2, 1], grid=4, key=0)
+    other = kn.remove_edges(base, [(0, 0, 0)])
+    found = kn.consensus(kn.Ensemble.of([base, base, base, other]), X[:, :2], threshold=0.0)
+    assert found.labels[0, 0, 0] == "75 %"
+    figure = kn.plot(found.reference, X[:, :2], scores=found.scores, edge_labels=found.labels)
+    assert "75 %" in [text.get_text() for axes in figure.axes for text in axes.texts]

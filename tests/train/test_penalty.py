@@ -92,3 +92,25 @@ def test_the_curvature_of_l1_majorises_it():
     penalty = jax_leaves(Sparsity(1.0, l1=1.0, entropy=0.0))
     _, slope, curvature = evaluate(penalty, model)
     assert np.isclose(theta @ np.asarray(curvature) @ theta, theta @ np.asarray(slope), rtol=1e-9)
+
+
+def test_beside_a_large_edge_a_concave_pull_prefers_one_more_to_two_small_ones():
+    def pulled(spreads, concave):
+        return float(np.sum(Sparsity(1.0, concave=concave)._pulled(np.asarray(spreads))))
+
+    assert np.isclose(pulled([4.0, 1.0, 1.0], 0.0), pulled([4.0, 2.0, 0.0], 0.0))
+    assert pulled([4.0, 2.0, 0.0], 0.1) < 0.9 * pulled([4.0, 1.0, 1.0], 0.1)
+    # Near zero it pulls as hard as without.
+    assert np.isclose(pulled([1.0, 1e-4], 0.1) - pulled([1.0, 0.0], 0.1), 1e-4, rtol=1e-2)
+    assert pulled([0.0, 0.0], 0.1) == 0.0
+
+
+def test_the_slope_of_a_concave_pull_is_that_of_its_value():
+    model = jax_leaves(small())
+    penalty = jax_leaves(Sparsity(1.0, entropy=0.0, concave=0.1))
+    value, slope, curvature = evaluate(penalty, model)
+    theta, step = vector(model), 1e-6 * np.random.default_rng(0).normal(size=vector(model).size)
+    ends = [evaluate(penalty, with_vector(model, theta + sign * step))[0] for sign in (1, -1)]
+    assert np.isclose(ends[0] - ends[1], 2 * slope @ step, rtol=1e-4)
+    assert np.all(np.isfinite(curvature))
+    assert value < evaluate(jax_leaves(Sparsity(1.0, entropy=0.0)), model)[0]

@@ -73,6 +73,9 @@ class Sparsity(AbstractPenalty):
         entropy: weight of the entropies; larger concentrates each node on few edges.
         smooth: weight of the squared second differences of spline coefficients; larger straightens edges.
         coefficient: weight of the absolute coefficients.
+        concave: 0 counts every spread in full. c > 0 counts a spread V as s log(1 + V / s), with s the share c of the
+            layer's largest: small edges are pulled as before, large ones hardly, so that few are left
+            (the penalty that reweighted L1 descends: Candès, Wakin and Boyd 2008, eq. 8). Start without.
         metric: "spread" measures an edge's spread against that of its input (a slope, roughly), "edge" takes
             the spread itself, "attribution" the share of the outputs' variation that runs through the edge.
     """
@@ -83,21 +86,31 @@ class Sparsity(AbstractPenalty):
     smooth: Setting = setting(0.0)
     coefficient: Setting = setting(0.0)
     metric: Literal["spread", "edge", "attribution"] = eqx.field(static=True, default="spread")
+    concave: Setting = setting(0.0)
 
     def __check_init__(self) -> None:
-        check_settings(self, ("strength", "l1", "entropy", "smooth", "coefficient"))
+        check_settings(self, ("strength", "l1", "entropy", "smooth", "coefficient", "concave"))
 
     def __call__(
         self, model: KAN, inputs: Float[Array, "batch inputs"], weight: Float[Array, " batch"]
     ) -> Any:
         total: Any = jnp.zeros((), inputs.dtype)
         for layer, values in zip(model.layers, self._measure(model, inputs, weight), strict=True):
-            total = total + self.l1 * values.sum()
+            total = total + self.l1 * self._pulled(values).sum()
             total = total + self.entropy * (_entropy(values) + _entropy(values.T))
             on = _on(layer)[:, None, :]
             total = total + self.smooth * bending(layer)
             total = total + self.coefficient * (jnp.abs(layer.splines.coef) * on).mean(axis=2).sum()
         return self.strength * total
+
+    def _pulled(self, values: Any) -> Any:
+        soft = self.concave * values.max()
+        safe = jnp.where(soft > 0, soft, 1.0)
+        return jnp.where(soft > 0, safe * jnp.log1p(values / safe), values)
+
+    def _slope(self, values: Any) -> Any:
+        soft = self.concave * values.max()
+        return jnp.where(soft > 0, soft / _safe(soft + values), 1.0)
 
     def _measure(self, model: KAN, inputs: Any, weight: Any) -> list[Any]:
         """Return V of every layer, (inputs, outputs)."""
@@ -138,7 +151,10 @@ class Sparsity(AbstractPenalty):
             if covariance is not None and self.metric != "attribution":
                 scale = _input_scale(values, weight)[:, None] if self.metric == "spread" else 1.0
                 floor = 1e-4 * spread.max() + float(np.finfo(coef.dtype).tiny) ** 0.5
-                factor = self.l1 / (scale * jnp.maximum(spread, floor)) * _on(layer)
+                # The logarithm lies below its tangent, so that the majoriser holds with the slope there.
+                factor = (
+                    self.l1 * self._slope(spread / scale) / (scale * jnp.maximum(spread, floor)) * _on(layer)
+                )
                 block = block + covariance[:, :n_basis, :n_basis, None] * factor[:, None, None, :]
             size = jnp.abs(coef)
             pull = self.coefficient / (
