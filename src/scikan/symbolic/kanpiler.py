@@ -370,7 +370,7 @@ def _check(model: KAN, trees: list[Expr], variables: tuple[str, ...]) -> None:
         if np.any(apart > AGREEMENT * scale + 100.0 * rounding[defined]):
             raise CompileError(
                 f"The network of {trees[0]} differs from the formula by {apart.max():.2g}.",
-                fix="please report this formula.",
+                fix="rounding may be to blame, as in arcsin(x/x): try kn.simplify(kn.parse(formula)), or report it.",
             )
 
 
