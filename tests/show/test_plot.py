@@ -15,7 +15,16 @@ from scikan.core.errors import SettingError, ShapeError
 from scikan.core.kan import KAN
 from scikan.core.parser import parse
 from scikan.edit.surgery import remove_edges
-from scikan.show.plot import plot, plot_features, plot_fit, plot_front, plot_training, save_figure, svg
+from scikan.show.plot import (
+    plot,
+    plot_features,
+    plot_fit,
+    plot_front,
+    plot_networks,
+    plot_training,
+    save_figure,
+    svg,
+)
 from scikan.symbolic.kanpiler import kanpiler
 
 
@@ -173,3 +182,15 @@ def test_losses_that_were_taken_now_and_then_are_joined_and_members_kept_apart()
     (axes,) = plot_training(SimpleNamespace(train=np.stack([LOG.train, 2 * LOG.train], axis=1))).axes
     assert [list(line.get_ydata()) for line in axes.lines] == [list(LOG.train), list(2 * LOG.train)]
     assert len(axes.get_legend().get_texts()) == 1
+
+
+def test_networks_stand_side_by_side_at_one_scale() -> None:
+    models = {"two": kanpiler("m*g", ["m", "g"]), "deep": kanpiler("m/sqrt(1 - v**2)", ["m", "v"])}
+    figure = plot_networks(models, {"two": np.random.default_rng(0).uniform(1, 2, (20, 2))})
+    single = [plot(model, title=title).get_size_inches() for title, model in models.items()]
+    assert figure.get_size_inches()[0] == pytest.approx(sum(w for w, _ in single), abs=0.1)
+    assert [
+        title in [t.get_text() for t in axes.texts] for title, axes in zip(models, figure.axes, strict=True)
+    ] == [True] * 2
+    with pytest.raises(ShapeError, match="no network"):
+        plot_networks({})

@@ -25,8 +25,10 @@ from scikan.discovery.discover import Discovery
 from scikan.discovery.proposals import Proposal
 from scikan.law.domain import domain_risks
 from scikan.law.record import Law
-from scikan.law.units import constant_units
+from scikan.law.units import constant_units, dimensionless_groups
 
+
+MOST_BRANCHES = 6
 
 FORMAT = 1
 """Version of law.json; it rises when a key changes its meaning."""
@@ -47,7 +49,7 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
         if law is None
         else [name for name in data.names if name in symbols(law.expressions[0])],
         "constants": None if law is None else _constants(found.front[0]),
-        "constant_units": None if law is None else _units(law, data),
+        "constant_units": None if law is None else told_units(law, data),
         "complexity": None if law is None else complexity(law.expressions[0]),
         "scores": {name: score.to_dict() for name, score in found.scores.items()}
         | {"protocol": found.protocol},
@@ -60,7 +62,9 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
             for name, (score, low, high) in found.features.items()
         },
         "structure": found.structure,
+        "branches": None if law is None else [str(form) for form in found.branches[:MOST_BRANCHES]],
         "front": [_on_front(proposal) for proposal in found.front[:12]],
+        "dimensionless_groups": offered_groups(data),
         "names": {name: {"unit": data.units.get(name), "range": _range(data, name)} for name in data.names},
         "notices": list(found.notices),
         "rows": data.n_rows,
@@ -110,7 +114,7 @@ def _constants(proposal: Proposal) -> list[dict[str, Any]]:
     return free + snapped
 
 
-def _units(law: Law, data: Dataset) -> dict[str, str] | str | None:
+def told_units(law: Law, data: Dataset) -> dict[str, str] | str | None:
     """Return the units of the formula's constants by value; a sentence if units do not fit; None without any."""
     if not data.units:
         return None
@@ -118,6 +122,14 @@ def _units(law: Law, data: Dataset) -> dict[str, str] | str | None:
         return {f"{value:.10g}": str(unit) for value, unit in constant_units(law, data.units).items()}
     except UnitError as error:
         return error.what
+
+
+def offered_groups(data: Dataset) -> list[str]:
+    """Return the dimensionless groups of the columns, as `Augment` takes them; none where a unit cannot be read."""
+    try:
+        return list(dimensionless_groups({n: u for n, u in data.units.items() if n in data.names}))
+    except UnitError:
+        return []
 
 
 def _evidence(found: Discovery) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scikan.app.answer import check_folder, law_json, write_folder, write_json
+from scikan.app.answer import (
+    MOST_BRANCHES,
+    check_folder,
+    law_json,
+    offered_groups,
+    told_units,
+    write_folder,
+    write_json,
+)
 from scikan.app.faces import APPROXIMATION, DIGITS, INTERRUPTED, LAW, NONE, constant_lines
 from scikan.core.dataset import Dataset
 from scikan.core.printing import to_text
@@ -48,6 +56,9 @@ def run_table(
     tell(f"{table.name}: {data.n_rows} rows, {data.targets[0]} from {', '.join(data.names)}")
     for notice in data.notices:
         tell(f"note: {notice}")
+    groups = offered_groups(data)
+    if groups:
+        tell(f"dimensionless groups of the columns: {', '.join(groups)}")
     best: list[Proposal] = []
     try:
         found = discover(data, config, report=tell, keep=best.append)
@@ -94,6 +105,10 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
         )
         for line in _constant_lines(found.front[0]):
             console.print(escape(f"        {line}"), style="dim")
+        for line in _unit_lines(found, data):
+            console.print(escape(f"        {line}"), style="dim")
+        for form in found.branches[1:MOST_BRANCHES]:
+            console.print(escape(f"    the same on all rows: {to_text(form, DIGITS)}"))
         for risk in domain_risks(found.law):
             console.print(escape(f"    note: {risk.told}"))
     console.print()
@@ -130,6 +145,14 @@ def _constant_lines(proposal: Proposal) -> list[str]:
     lines = constant_lines(proposal.expression)
     lines += [f"{s.text}: fitted {s.fitted:.{DIGITS + 2}g} +- {s.error:.2g}" for s in proposal.snapped]
     return lines
+
+
+def _unit_lines(found: Discovery, data: Dataset) -> list[str]:
+    """Return the units of the law's constants, or where units do not fit."""
+    told = None if found.law is None else told_units(found.law, data)
+    if isinstance(told, str):
+        return [told]
+    return [f"{float(value):.{DIGITS}g} is in {unit}" for value, unit in (told or {}).items() if unit != "1"]
 
 
 def write_answer(folder: Path, found: Discovery, data: Dataset, table: Path) -> None:

@@ -18,12 +18,13 @@ from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError
+from scikan.core.expr import Expr
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
 from scikan.discovery.bench import views
 from scikan.discovery.proposals import Proposal, pareto
 from scikan.discovery.protocol import Plan, plan_rows
-from scikan.discovery.search import Found, SearchSettings, Watch, reranked, search
+from scikan.discovery.search import Found, SearchSettings, Watch, reranked, retold, search
 from scikan.discovery.trial import Trial, feature_scores, run_trial
 from scikan.law.evidence import SIGNIFICANCE, Dependence, Whiteness, dependence, whiteness
 from scikan.law.record import Law
@@ -87,7 +88,8 @@ class Discovery:
     """The answer. `law` and `model` are None with verdict "none"; the network and the scores are always there.
 
     `truth` (rows,) and `predictions` (of "law", "network", "linear", "boosting", each (rows,)) are the rows that
-    no search saw and what was said of them: the scores come from these.
+    no search saw and what was said of them: the scores come from these. `branches` are the law and its other forms by
+    description length, where columns follow from others.
     """
 
     verdict: Verdict
@@ -108,6 +110,7 @@ class Discovery:
     truth: Vector
     predictions: dict[str, Vector]
     notices: tuple[str, ...] = field(default=())
+    branches: tuple[Expr, ...] = field(default=())
 
 
 def discover(
@@ -171,6 +174,7 @@ def discover(
         truth=judged.truth,
         predictions=judged.predictions,
         notices=data.notices,
+        branches=found.branches,
     )
 
 
@@ -245,9 +249,9 @@ def _on_all_rows(data: Dataset, plan: Plan, trials: list[Trial], config: Config,
     """Return the search's result with constants and ranking from all rows."""
     everything = data.rows(np.arange(data.n_rows))
     if len(trials) == 1:
-        return reranked(trials[0].found, everything)
+        return retold(reranked(trials[0].found, everything), everything)
     watch.report("search on all rows")
-    return search(everything, config.settings(plan.searches), watch)
+    return retold(search(everything, config.settings(plan.searches), watch), everything)
 
 
 def _verdict(plan: Plan, found: Found, evidence: Evidence) -> tuple[Verdict, str]:

@@ -23,6 +23,7 @@ from scikan.discovery.ladder import Climb, LadderSettings, climb
 from scikan.discovery.outlook import Outlook, View, outlook
 from scikan.discovery.proposals import EXACT, Proposal, merged
 from scikan.discovery.reduced import reduced_proposals
+from scikan.discovery.relations import branches
 from scikan.discovery.stages import polynomials, power_laws
 from scikan.law.description import structure_bits
 from scikan.law.refitting import Readout, refit, target_variance
@@ -48,13 +49,17 @@ COMPARED = 6
 
 @dataclass(frozen=True)
 class Found:
-    """What one search found: proposals by bits (best first), error model, the climb and the best network."""
+    """What one search found: proposals by bits (best first), error model, the climb and the best network.
+
+    `branches` are the forms of the best one where columns follow from others (see `retold`).
+    """
 
     front: tuple[Proposal, ...]
     readout: Readout
     climb: Climb
     network: KAN
     notes: tuple[str, ...] = field(default=())
+    branches: tuple[Expr, ...] = field(default=())
 
     @property
     def best(self) -> Proposal:
@@ -246,3 +251,25 @@ def reranked(found: Found, data: Dataset) -> Found:
         front = bench.refined(merged([p for p in again if p is not None]))
         ranked = bench.simplest_first(front, np.random.default_rng(0))
     return replace(found, front=ranked)
+
+
+def retold(found: Found, data: Dataset) -> Found:
+    """Return a search's result with its best formula in the shortest of its forms, and the other forms beside it.
+
+    Where columns follow from others, several forms say the same on all rows; see `branches`.
+    """
+    table = _some_rows(data, MOST_REFITTED, 0)
+    columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
+    best = found.best
+    forms = branches(best.expression, columns, table.names)
+    if forms[0] == best.expression:
+        return replace(found, branches=forms)
+    bench = Bench(columns, table.y[:, 0], _weights(table), found.readout, table)
+    # Once more from the fitted numbers, so that their errors are known in the new form.
+    for form in (branches(best.fitted, columns, table.names)[0], forms[0]):
+        told = bench.measured(form, best.origin)
+        again = None if told is None else bench.refined([told])[0]
+        if again is not None and again.bits < best.bits + 1.0:
+            others = [p for p in found.front if p is not best]
+            return replace(found, front=(again, *others), branches=(again.expression, *forms[1:]))
+    return replace(found, branches=(best.expression, *(f for f in forms if f != best.expression)))

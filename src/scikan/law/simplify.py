@@ -147,7 +147,12 @@ class _Rules:
     def _forms_of_product(self, expr: Mul) -> list[Expr]:
         unit = normalised(expr)
         forms = [absorbed(expr), absorbed(unit) if isinstance(unit, Mul) else unit, pulled(expr)]
-        forms += [_joined_roots(expr), _collected(expanded(expr), self), turned_logarithm(expr)]
+        forms += [
+            _joined_roots(expr),
+            _joined_ratio(expr),
+            _collected(expanded(expr), self),
+            turned_logarithm(expr),
+        ]
         # Of equal length the form with the factor outside is the one that a person writes.
         whole = [expr, *self._settled(dict.fromkeys(one_angle(expr, of) for of in ("sin", "cos")))]
         moved = [
@@ -295,6 +300,10 @@ def _power_of_product(base: Mul, exponent: Expr, positive: frozenset[str]) -> Ex
                 out = multiply((power(factor.base, Number(inner * e)), power(rest, exponent)))
                 if cost(out) <= cost(Pow(base, exponent)):
                     return out
+    # (1/u)**p is u**-p for every p: where one is undefined the other is.
+    below = [isinstance(f, Pow) and (n := exact(f.exponent)) is not None and n < 0 for f in base.args]
+    if all(below):
+        return power(multiply(power(f, MINUS_ONE) for f in base.args), multiply((MINUS_ONE, exponent)))
     return Pow(base, exponent)
 
 
@@ -342,6 +351,20 @@ def _cancelled(term: Expr, factor: Expr) -> Expr:
         if isinstance(f, Pow) and f.base == factor:
             return multiply([*factors[:i], power(factor, f.exponent - 1), *factors[i + 1 :]])
     return multiply((*factors, power(factor, MINUS_ONE)))
+
+
+def _joined_ratio(expr: Mul) -> Expr:
+    """x**2/y**2 is (x/y)**2, of whole powers; products alone stay as they are."""
+    for n in (2, 3, 4):
+        powers = [f for f in expr.args if isinstance(f, Pow) and exact(f.exponent) in (n, -n)]
+        if len(powers) > 1 and len({exact(f.exponent) for f in powers if isinstance(f, Pow)}) == 2:
+            inside = multiply(
+                f.base if exact(f.exponent) == n else power(f.base, MINUS_ONE)
+                for f in powers
+                if isinstance(f, Pow)
+            )
+            return multiply([*(f for f in expr.args if f not in powers), Pow(inside, Number(n))])
+    return expr
 
 
 def _joined_roots(expr: Mul) -> Expr:

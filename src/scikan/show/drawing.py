@@ -39,12 +39,39 @@ def draw(scene: Scene, *, title: str | None = None, size: Size | None = None) ->
         axes.set_axis_off()
         axes.set_xlim(0.0, scene.width)
         axes.set_ylim(0.0, scene.height)
-        _draw_lines(axes, scene)
-        _draw_boxes(axes, scene)
-        _draw_nodes(axes, scene)
-        texts = _draw_labels(axes, scene)
+        texts = _draw_all(axes, scene)
         _frame(figure, axes, scene, texts, title, size)
     return figure
+
+
+def draw_row(scenes: Mapping[str, Scene]) -> "Figure":
+    """Return scenes side by side, on one foot and at one scale, each under its title."""
+    from matplotlib.figure import Figure
+
+    singles = [draw(scene, title=title) for title, scene in scenes.items()]
+    sizes = [single.get_size_inches() for single in singles]
+    width, height = sum(float(w) for w, _ in sizes), max(float(h) for _, h in sizes)
+    with figure_style():
+        figure, left = Figure(figsize=(width, height)), 0.0
+        for scene, single, (w, h) in zip(scenes.values(), singles, sizes, strict=True):
+            framed, axes = single.axes[0], figure.add_axes((left / width, 0.0, w / width, h / height))
+            axes.set_axis_off()
+            axes.set_xlim(*framed.get_xlim())
+            axes.set_ylim(*framed.get_ylim())
+            _draw_all(axes, scene)
+            written = framed.texts[-1]
+            axes.text(*written.get_position(), written.get_text(), ha="center", va="bottom", fontsize=12,
+                      color=INK, parse_math=False)  # fmt: skip
+            left += float(w)
+    return figure
+
+
+def _draw_all(axes: "Axes", scene: Scene) -> list[Any]:
+    """Draw a scene; return its labels."""
+    _draw_lines(axes, scene)
+    _draw_boxes(axes, scene)
+    _draw_nodes(axes, scene)
+    return _draw_labels(axes, scene)
 
 
 def _draw_lines(axes: "Axes", scene: Scene) -> None:

@@ -171,6 +171,10 @@ class _Shelf:
         self.counts = np.bincount([m.address[2] for m in marks], minlength=self.layer.n_subs)
         self.owner = self.layer.owner()
         self.members = [self.layer.members(node) for node in range(self.layer.n_nodes)]
+        sources: list[list[float]] = [[] for _ in range(self.layer.n_subs)]
+        for mark in marks:
+            sources[mark.address[2]].append(below[mark.address[1]])
+        self.sources = [float(np.mean(xs)) if xs else 0.0 for xs in sources]
         self.columns = [self._column(sub) for sub in range(self.layer.n_subs)]
         self.marks = _ordered(
             marks, [below[m.address[1]] for m in marks], [self.columns[m.address[2]] for m in marks]
@@ -198,7 +202,11 @@ class _Shelf:
     def _column(self, sub: int) -> float:
         """Return where a subnode stands from left to right."""
         node = int(self.owner[sub])
-        members = [s for s in self.members[node] if self._sign_of_factor(s)]
+        members: list[int] = []
+        # Beside the sign of one factor the lines of the others must not end behind it.
+        if any(self._sign_of_factor(s) for s in self.members[node]):
+            members = [s for s in self.members[node] if self.counts[s]]
+            members.sort(key=lambda s: (self.sources[s], s))
         offset = FACTOR * (members.index(sub) - (len(members) - 1) / 2) if sub in members else 0.0
         # Nodes that are left out have no place, and no edge asks for it.
         return self.above.get(node, 0.0) + offset

@@ -21,7 +21,7 @@ from scikan.core.names import Number
 from scikan.core.printing import to_text
 from scikan.edit.attribution import Scores
 from scikan.show.diagram import diagram
-from scikan.show.drawing import FAINT, INK, Size, draw, figure_style
+from scikan.show.drawing import FAINT, INK, Size, draw, draw_row, figure_style
 
 
 if TYPE_CHECKING:
@@ -57,6 +57,22 @@ def plot(
         ShapeError: the data have other columns than the model.
     """
     return draw(diagram(model, scores, x=data, edge_labels=edge_labels), title=title, size=size)
+
+
+def plot_networks(models: Mapping[str, KAN], data: Mapping[str, Any] | None = None) -> "Figure":
+    """Return the diagrams of several networks side by side: hypotheses to be compared.
+
+    Args:
+        models: networks by the title above each.
+        data: rows over which curves are drawn, by title; a model's domain where there are none.
+
+    Raises:
+        ShapeError: no networks, or data with other columns than the model's.
+    """
+    if not models:
+        raise ShapeError("There is no network to draw.", fix="pass at least one.")
+    rows = data or {}
+    return draw_row({title or " ": diagram(model, x=rows.get(title)) for title, model in models.items()})
 
 
 def plot_training(log: Any) -> "Figure":
