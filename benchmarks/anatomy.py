@@ -5,9 +5,9 @@
 "majority": the majority of three majorities of three bits (3 blocks); "parity": five outputs, each the parity of two
 of ten bits (5); "match": six outputs, each whether two of twelve bits agree (6). Blocks are counted among edges above
 5 % of the largest score of their layer. KANs are trained with Adam and a sparsity penalty, then a concave one, pruned
-by score and trained again; perceptrons with Adam and an L1 penalty, reweighted three times. One configuration for all
-tasks, chosen on seeds from 100 on, which the record does not hold. Rows are appended as they come and those already
-there are skipped.
+by score and trained again; perceptrons with Adam and an L1 penalty, reweighted three times. Of three starts the one
+with the least error on the table is kept, whatever its blocks. One configuration for all tasks, chosen on seeds from
+100 on, which the record does not hold. Rows are appended as they come and those already there are skipped.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import scikan as kn
 
 FIELDS = ("task", "network", "seed", "blocks", "wanted", "error", "cost_before", "cost_after", "cpu")
 TASKS = {"majority": (9, 3, [20, 20], [10, 10]), "parity": (10, 5, [20], [10]), "match": (12, 6, [24], [12])}
-L1, SPARSITY = 3e-4, 1e-3
+L1, SPARSITY, STARTS = 3e-4, 1e-3, 3
 
 
 def table(task: str) -> kn.Dataset:
@@ -41,26 +41,35 @@ def table(task: str) -> kn.Dataset:
     return kn.Dataset.from_arrays(2 * bits - 1, y)
 
 
+def perceptron(task: str, data: kn.Dataset, key: int) -> kn.MLP:
+    n, _, hidden, _ = TASKS[task]
+    model = kn.MLP([n, *hidden, data.n_outputs], key=key)
+    return kn.fit_mlp(model, data, l1=L1, steps=2000, rounds=4)[0]
+
+
+def sparse_kan(task: str, data: kn.Dataset, key: int) -> kn.KAN:
+    n, _, _, hidden = TASKS[task]
+    few = kn.Sparsity(SPARSITY, entropy=0.0)
+    fewer = kn.Sparsity(SPARSITY, entropy=0.0, concave=0.1)
+    batch = 512 if len(data.train_x) > 512 else None
+    model = kn.KAN([n, *hidden, data.n_outputs], grid=3, key=key)
+    for penalty in (few, fewer):
+        model, _ = kn.fit(model, data, kn.Adam(1e-2), steps=1500, penalty=penalty, batch=batch, chunk=100)
+    scores = kn.attribute(model, data, over="max")
+    top = max(float(edges.max()) for edges in scores.edges)
+    model = kn.compact(kn.prune(model, scores, node=0.05, edge=0.05 * top), drop_inputs=False)
+    return kn.fit(model, data, kn.LBFGS(), steps=100, penalty=fewer)[0]
+
+
+def error(model: kn.KAN | kn.MLP, data: kn.Dataset) -> float:
+    return float(np.sqrt(np.mean((model(data.x) - data.y) ** 2)))
+
+
 def run(task: str, network: str, seed: int) -> dict[str, object]:
-    n, wanted, hidden, kan_hidden = TASKS[task]
-    data, started = table(task), process_time()
-    if network == "mlp":
-        model, _ = kn.fit_mlp(
-            kn.MLP([n, *hidden, data.n_outputs], key=seed), data, l1=L1, steps=2000, rounds=4
-        )
-    else:
-        few = kn.Sparsity(SPARSITY, entropy=0.0)
-        fewer = kn.Sparsity(SPARSITY, entropy=0.0, concave=0.1)
-        batch = 512 if len(data.train_x) > 512 else None
-        model = kn.KAN([n, *kan_hidden, data.n_outputs], grid=3, key=seed)
-        for penalty, rate, steps in ((few, 1e-2, 1500), (fewer, 1e-2, 1500), (fewer, 1e-3, 300)):
-            model, _ = kn.fit(
-                model, data, kn.Adam(rate), steps=steps, penalty=penalty, batch=batch, chunk=100
-            )
-        scores = kn.attribute(model, data, over="max")
-        top = max(float(edges.max()) for edges in scores.edges)
-        model = kn.prune(model, scores, node=0.05, edge=0.05 * top)
-        model, _ = kn.fit(model, data, kn.LBFGS(), steps=100, penalty=fewer)
+    data, started, wanted = table(task), process_time(), TASKS[task][1]
+    train = perceptron if network == "mlp" else sparse_kan
+    starts = [train(task, data, STARTS * seed + n) for n in range(STARTS)]
+    model = min(starts, key=lambda start: error(start, data))
     scores = kn.attribute(model, data.train_x, over="max")
     swapped = kn.auto_swap(model, scores)
     again = kn.attribute(swapped, data.train_x, over="max")
@@ -70,7 +79,7 @@ def run(task: str, network: str, seed: int) -> dict[str, object]:
         "seed": seed,
         "blocks": len(kn.blocks(swapped, again)),
         "wanted": wanted,
-        "error": f"{np.sqrt(np.mean((model(data.x) - data.y) ** 2)):.3g}",
+        "error": f"{error(model, data):.3g}",
         "cost_before": round(kn.connection_cost(model, scores), 3),
         "cost_after": round(kn.connection_cost(swapped, again), 3),
         "cpu": round(process_time() - started, 1),

@@ -28,7 +28,7 @@ from random_functions import drawn, plain  # noqa: E402
 from test_separability import division, near_miss  # noqa: E402
 
 
-FIELDS = ("task", "seed", "error", "tree", "separable", "near_miss", "truth", "found", "cpu")
+FIELDS = ("task", "seed", "error", "tree", "verdict", "separable", "near_miss", "truth", "found", "cpu")
 ERROR = 1e-3
 WIDTHS = ([5, 5], [4, 2])
 
@@ -48,6 +48,7 @@ def random_function(task: str, seed: int) -> dict[str, object]:
     found = kn.tree(learnt(f), rows, error=error)
     row: dict[str, object] = {
         "tree": plain(found) == f.tree,
+        "verdict": found.verdict,
         "truth": f.tree,
         "found": str(found),
         "error": size,
@@ -103,6 +104,9 @@ def summary(arguments: argparse.Namespace) -> str:
             line += (
                 f" where the error is at most {arguments.reached:g}; {more} err more; of all {right} right"
             )
+        sure = [r for r in mine if r["verdict"] == "yes"]
+        if sure:
+            line += f"; of {len(sure)} that say yes {sum(r['tree'] == 'True' for r in sure)} right"
         for name, verdict in (("separable", "yes"), ("near_miss", "no")):
             asked = [r for r in mine if r[name]]
             if asked:
