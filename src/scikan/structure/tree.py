@@ -66,7 +66,7 @@ class Tree:
 
     @property
     def verdict(self) -> Verdict:
-        """Return "yes" if couplings that matter would have been seen at every operator, and were where it is "joint"."""
+        """Return "yes" if couplings that matter would have been seen at every operator, and were at a "joint" one."""
         operators = [n for n in self.nodes() if n.branches]
         seen = all(n.score >= n.threshold if n.kind == "joint" else n.threshold <= SEEN for n in operators)
         return "yes" if seen else "not enough evidence"
