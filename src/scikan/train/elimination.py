@@ -98,7 +98,10 @@ def prune_by_loss(model: KAN, data: Dataset, *, floor: float = 4e-6, key: int = 
     rows, spread = judged_rows(model, data, key)
     with threadpool_limits(limits=1, user_api="blas"):
         path = eliminate(rescaled(numpy_leaves(model), 1.0 / spread), rows, floor)
-    return compact(rescaled(path[-1].model, spread))
+        # Each step on the path may lose a little; all of them together may not lose more than one step.
+        best = squared_errors(min(path, key=lambda net: net.loss).model, rows)
+        kept = [net for net in path if accepts(best, squared_errors(net.model, rows), floor)]
+    return compact(rescaled((kept or path)[-1].model, spread))
 
 
 @dataclass(frozen=True)
