@@ -51,6 +51,12 @@ def test_noise_chance_and_few_values_are_no_relation():
     assert told(signed, "ab") == ["a*b"]
 
 
+def test_of_very_many_columns_only_pairs_are_compared():
+    wide = {f"x{i}": RNG.normal(size=100) for i in range(300)}
+    wide["double"] = 2 * wide["x7"]
+    assert told(wide, "double") == ["2*x7"]
+
+
 def forms(law, columns):
     names = tuple(columns)
     return [str(form) for form in branches(kn.parse(law, names=list(names)), columns, names)]

@@ -119,6 +119,16 @@ def test_constants_keep_their_digits_and_outputs_share_parts():
     assert len(kn.formula(model).expressions) == 2
 
 
+def test_a_compiled_network_needs_no_data():
+    model = kn.kanpiler("x**2 + 0.3*y", ["x", "y"], domain=[[-1, 1]] * 2)
+    assert np.isclose(model([[0.5, 1.0]])[0, 0], 0.55)
+    x, y = (4 / 45) ** 0.5, 0.3 / 3**0.5
+    np.testing.assert_allclose(kn.attribute(model).inputs, np.array([x, y]) / np.hypot(x, y), rtol=0.02)
+    assert len(kn.plot(model).axes) == 1
+    with pytest.raises(kn.ShapeError, match="no domain"):
+        kn.attribute(kn.MLP([2, 1]))
+
+
 def test_simple_numbers_come_back_as_such_and_others_as_they_are():
     text = str(kn.formula(kn.kanpiler("x/3 + 1.234567*y**2 - sqrt(2/pi)", ["x", "y"])).expression)
     assert "x/3" in text

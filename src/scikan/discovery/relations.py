@@ -34,8 +34,8 @@ N_SCREENED = 32
 SCREENED, AGREES = 1e-6, 1e-9
 """Relative errors that the first look at a relation, and the relation itself, may have."""
 
-MANY = 12
-"""Columns from which on products of three and negative powers are left out: their number grows too fast."""
+MANY, VERY_MANY = 12, 60
+"""Columns above which products of three and negative powers, and then all pairs, are left out: they grow too many."""
 
 MOST_RELATIONS = 6
 MOST_STEPS, MOST_FORMS = 4, 12
@@ -165,7 +165,7 @@ def _products(columns: Columns, name: str) -> Iterator[Expr]:
     if name not in usable:
         return
     goal, others = usable.pop(name), list(usable)
-    for size in (1, 2) if len(columns) > MANY else (1, 2, 3):
+    for size in _sizes(len(columns), 3):
         subsets = list(combinations(others, size))
         parts = np.array([[np.ones_like(goal), *(usable[n] for n in subset)] for subset in subsets])
         for place, weights in _fits(parts, goal):
@@ -187,9 +187,10 @@ def _sums(columns: Columns, name: str) -> Iterator[Expr]:
     ]
     values = {term: columns[term[0]][:N_SCREENED] ** float(term[1]) for term in terms}
     subsets: list[tuple[Term, ...]] = [(term,) for term in terms]
-    subsets += [pair for pair in combinations(terms, 2) if pair[0][0] != pair[1][0]]
+    if len(columns) <= VERY_MANY:
+        subsets += [pair for pair in combinations(terms, 2) if pair[0][0] != pair[1][0]]
     goals = [p for p in exponents if p == 1 or np.all(columns[name] > 0)]
-    for p, size in product(goals, (1, 2)):
+    for p, size in product(goals, _sizes(len(columns), 2)):
         goal = columns[name][:N_SCREENED] ** float(p)
         chosen = [subset for subset in subsets if len(subset) == size]
         parts = np.array([[np.ones_like(goal), *(values[term] for term in subset)] for subset in chosen])
@@ -201,6 +202,11 @@ def _sums(columns: Columns, name: str) -> Iterator[Expr]:
                 yield power(
                     add([Number(c) * side for c, side in told if c is not None]), Number(Fraction(1, p))
                 )
+
+
+def _sizes(n_columns: int, most: int) -> range:
+    """Return how many columns a relation may have, of so many."""
+    return range(1, 1 + (1 if n_columns > VERY_MANY else min(most, 2) if n_columns > MANY else most))
 
 
 def _fits(parts: Any, goal: Any) -> Iterator[tuple[int, Any]]:

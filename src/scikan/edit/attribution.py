@@ -22,10 +22,13 @@ from scikan.core.kan import KAN, Ensemble
 from scikan.core.layer import Layer
 from scikan.core.mlp import MLP
 from scikan.core.precision import numpy_leaves
+from scikan.core.samples import box_samples
 
 
 Over = Literal["mean", "max"]
 Kind = Literal["ratio", "share"]
+
+N_DRAWN = 2000
 
 ROUNDING = 1e-12
 """A sum that varies by less than this share of its size, or of the edges it adds, is a constant: relative, so that
@@ -67,13 +70,14 @@ class Bands:
 
 
 def attribute(
-    model: KAN | MLP, data: Dataset | np.ndarray, *, over: Over = "mean", kind: Kind = "ratio"
+    model: KAN | MLP, data: Dataset | np.ndarray | None = None, *, over: Over = "mean", kind: Kind = "ratio"
 ) -> Scores:
     """Return the attribution scores of a model on data (a `Dataset`'s training rows, or raw columns).
 
     Args:
         model: a `KAN`, or an `MLP` for comparison (an edge is then weight times activation).
-        data: a `Dataset`, of which the training rows are taken, or raw columns `(rows, columns)`.
+        data: a `Dataset`, of which the training rows are taken, or raw columns `(rows, columns)`; without them points
+            drawn evenly from a KAN's domain, so that a compiled formula can be asked.
         over: how the scores for several outputs are put together: their mean, as KAN 2.0 does, or their maximum,
             with which an input that drives one output of many does not vanish.
         kind: an edge's part of a sum: "ratio" of standard deviations, as KAN 2.0 has it, or "share" of the
@@ -81,9 +85,13 @@ def attribute(
             cancel others have large shares of both signs; for collecting them their size counts).
 
     Raises:
-        ShapeError: with fewer than 2 rows, which have no spread.
+        ShapeError: with fewer than 2 rows, which have no spread, or a perceptron without rows.
         TableError: a value is missing or infinite.
     """
+    if data is None:
+        if isinstance(model, MLP):
+            raise ShapeError("A perceptron knows no domain to draw points from.", fix="pass its rows.")
+        data = box_samples(model.domain, N_DRAWN)
     rows = data.train_x if isinstance(data, Dataset) else np.asarray(data, float)
     if isinstance(model, MLP):
         return _scores(_of_perceptron(model, _enough(check_rows(rows, model.names)), kind), over)

@@ -22,6 +22,7 @@ from scikan.core.nodes import PI, Expr, Mul, Number, Symbol, add, is_numeric, mu
 from scikan.core.parser import apply
 from scikan.core.precision import numpy_leaves
 from scikan.core.printing import to_text
+from scikan.core.samples import box_samples
 from scikan.edit.attribution import Scores, attribute_inputs
 from scikan.show.layout import NAME_LETTER, PAGE, Mark, Place, Point, arrange
 
@@ -212,9 +213,7 @@ def _names(given: Sequence[str] | None, own: Sequence[str], count: int, argument
 def _inputs(model: KAN, x: Dataset | np.ndarray | None) -> np.ndarray:
     """Return network-side inputs; if some rows leave the functions' domains, only those that do not."""
     if x is None:
-        ends = np.asarray(model.domain, float)
-        draws = np.random.default_rng(0).uniform(size=(_SAMPLES, len(ends)))
-        rows = ends[:, 0] + (ends[:, 1] - ends[:, 0]) * draws
+        rows = box_samples(model.domain, _SAMPLES)
     else:
         rows = x.train_x if isinstance(x, Dataset) else np.asarray(x, float)
     trace = model.trace(rows)

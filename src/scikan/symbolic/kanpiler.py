@@ -37,6 +37,7 @@ from scikan.core.functions import LIBRARY, power_function
 from scikan.core.kan import KAN, WidthEntry
 from scikan.core.layer import Layer, new_layer
 from scikan.core.parser import apply, parse
+from scikan.core.samples import box_samples
 from scikan.core.trees import updated
 from scikan.edit.growth import IDENTITY, Name, set_names
 
@@ -302,7 +303,7 @@ def _layer(
 
 def _laid_out(model: KAN) -> KAN:
     """Lay the (unused) spline grids over the values that the domain gives, so that edges can be unfixed."""
-    values = _samples(model.domain, 256)
+    values = box_samples(model.domain, 256)
     layers = []
     for layer in model.layers:
         finite = values[np.all(np.isfinite(values), axis=1)]
@@ -314,11 +315,6 @@ def _laid_out(model: KAN) -> KAN:
             values = layer(values)
     laid: KAN = updated(lambda m: m.layers, model, tuple(layers))
     return laid
-
-
-def _samples(domain: Any, count: int) -> Any:
-    ends = np.asarray(domain, float)
-    return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * np.random.default_rng(0).uniform(size=(count, len(ends)))
 
 
 def _refuse_unreal(tree: Expr) -> None:
@@ -346,8 +342,8 @@ def _check(model: KAN, trees: list[Expr], variables: tuple[str, ...]) -> None:
             fix="write the formula in other units.",
         )
     for x in (
-        _samples(model.domain, N_CHECKS),
-        _samples(np.broadcast_to([0.1, 2.0], model.domain.shape), N_CHECKS),
+        box_samples(model.domain, N_CHECKS),
+        box_samples(np.broadcast_to([0.1, 2.0], model.domain.shape), N_CHECKS),
     ):
         with np.errstate(all="ignore"):
             wanted, found = _told(trees, variables, x), model(x)
