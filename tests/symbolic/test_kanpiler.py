@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 import scikan as kn
 from scikan.core.nodes import Add, Mul, map_children
@@ -179,7 +179,13 @@ def test_random_trees_compile_or_are_refused_in_words(plan):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@settings(max_examples=1000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=1000,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],  # shrinking one failure would take longer than all the rest
+    suppress_health_check=list(HealthCheck),
+)
 @given(plan=deep_plans())
 def test_a_thousand_random_trees(plan):
     compiled_right(plan)
