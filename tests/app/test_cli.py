@@ -362,7 +362,13 @@ def test_control_c_writes_the_best_formula_so_far_and_ends_with_status_130(tmp_p
     command = [sys.executable, "-m", "scikan.app.cli", "run", "long.csv", "-t", "y", "--out", "answer"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run that was started in the background ignores Ctrl-C, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as job:
         for line in job.stdout:
             if line.startswith("formulas by regression"):
