@@ -47,6 +47,7 @@ axes.plot(x[:, 0], data.y[:, 0], ".", color="#8c8c8c", label="rows")
 for name, model in (("free", free), ("increasing", rising), ("odd", odd)):
     axes.plot(line[:, 0], model(line)[:, 0], label=f"{name}: {errors[name]:.3f} from the truth")
 axes.set(xlabel="x", ylabel="y")
+axes.spines[["top", "right"]].set_visible(False)
 axes.legend(frameon=False)
 if len(sys.argv) > 1:  # python known_shapes.py figure.png
     figure.savefig(sys.argv[1], dpi=150)

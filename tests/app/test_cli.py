@@ -355,6 +355,44 @@ def test_debug_shows_the_trace():
         scikan("run", "nowhere.csv", "-t", "y", "--debug")
 
 
+def lorentz():
+    m, v, c = RNG.uniform([[0.1], [0.0], [1.1]], [[1.0], [0.9], [2.0]], (3, 120))
+    gamma = 1 / np.sqrt(1 - (v / c) ** 2)
+    told = {"m [kg]": m, "v [m/s]": v, "c [m/s]": c, "beta": v / c, "gamma": gamma, "mass [kg]": m * gamma}
+    return pd.DataFrame(told)
+
+
+def test_other_forms_of_a_law_and_dimensionless_groups_are_told():
+    lorentz().to_csv("mass.csv", index=False)
+    status, out, _ = scikan("run", "mass.csv", "-t", "mass", "--out", "answer")
+    assert status == 0
+    assert "dimensionless groups of the columns: v/c" in out
+    assert "mass = m*gamma" in out
+    assert "the same on all rows: m/sqrt(1 - (v/c)**2)" in out
+    answer = json.loads(Path("answer/law.json").read_text())
+    assert answer["branches"] == ["m*gamma", "m/sqrt(1 - beta**2)", "m/sqrt(1 - (v/c)**2)"]
+    assert answer["dimensionless_groups"] == ["v/c"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (("a [kg]", "b [m/s2]", "y [N]"), None),
+        (("a [s]", "b [m]", "y [m]"), "do not fit the law. The term b has the unit m, but a has s"),
+        (("a [arb]", "b [m]", "y [m]"), '"arb" is no unit'),
+    ],
+)
+def test_units_of_a_law_that_do_not_fit_are_a_note(columns, told):
+    a, b = RNG.uniform(1, 3, (2, 60))
+    x, z, y = columns
+    rows = {x: a, z: b, y: a * b if told is None else a + b}
+    pd.DataFrame(rows).to_csv("units.csv", index=False)
+    status, out, _ = scikan("run", "units.csv", "-t", "y", "-q")
+    assert status == 0
+    note = [line for line in out.splitlines() if "units of the columns" in line]
+    assert (not note) if told is None else told in note[0]
+
+
 def test_control_c_writes_the_best_formula_so_far_and_ends_with_status_130(tmp_path):
     x = RNG.uniform(1, 3, (90, 3))
     y = np.sin(3 * x[:, 0]) * x[:, 1] + np.exp(x[:, 2]) + RNG.normal(0, 0.05, 90)

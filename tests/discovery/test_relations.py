@@ -51,6 +51,13 @@ def test_noise_chance_and_few_values_are_no_relation():
     assert told(signed, "ab") == ["a*b"]
 
 
+def test_a_table_in_order_hides_no_relation():
+    sorted_by = np.repeat(np.arange(20.0), 40)
+    columns = {"block": sorted_by, "x": RNG.normal(size=800), "sum": None}
+    columns["sum"] = columns["block"] + columns["x"]
+    assert told(columns, "sum") == ["block + x"]
+
+
 def test_of_very_many_columns_only_pairs_are_compared():
     wide = {f"x{i}": RNG.normal(size=100) for i in range(300)}
     wide["double"] = 2 * wide["x7"]

@@ -70,6 +70,8 @@ def test_texts_that_are_no_units():
     with pytest.raises(kn.UnitError, match="zero"):
         kn.parse_unit("degC")
     assert str(kn.parse_unit("")) == "1"
+    for short, long in (("m/s2", "m/s^2"), ("kg m-3", "kg/m^3"), ("W/m2/K4", "W/m^2/K^4"), ("m^2", "m**2")):
+        assert kn.parse_unit(short) == kn.parse_unit(long)
     assert kn.parse_unit("km/h").factor == pytest.approx(1 / 3.6)
 
 

@@ -15,6 +15,7 @@ from scikan.core.errors import SettingError, ShapeError
 from scikan.core.kan import KAN
 from scikan.core.parser import parse
 from scikan.edit.surgery import remove_edges
+from scikan.show.diagram import diagram
 from scikan.show.plot import (
     plot,
     plot_features,
@@ -194,3 +195,12 @@ def test_networks_stand_side_by_side_at_one_scale() -> None:
     ] == [True] * 2
     with pytest.raises(ShapeError, match="no network"):
         plot_networks({})
+
+
+def test_the_line_of_a_factor_does_not_end_behind_the_sum_beside_it() -> None:
+    model = remove_edges(KAN([3, (0, 1)], key=0), [(0, 2, 0), (0, 0, 1), (0, 1, 1)])  # (f(x1) + g(x2)) h(x3)
+    scene = diagram(model)
+    (added,) = [glyph.at for glyph in scene.glyphs if glyph.kind == "sum"]
+    (times,) = [glyph.at for glyph in scene.glyphs if glyph.kind == "product"]
+    assert added[0] < times[0]  # x3 stands to the right
+    assert added[1] < times[1]

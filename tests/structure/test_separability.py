@@ -207,3 +207,13 @@ def test_what_cannot_be_asked_is_said():
         kn.separability(f, BOX[:, :2], output=3)
     with pytest.raises(kn.SettingError, match="hides"):
         kn.tree(f, BOX[:, :2], error=10.0)
+
+
+def test_a_tree_is_as_sure_as_its_least_sure_operator():
+    leaves = tuple(kn.Tree("column", column=name) for name in ("x1", "x2"))
+    joint = lambda score, limit: kn.Tree("joint", leaves, score=score, threshold=limit)
+    assert joint(0.2, 0.1).verdict == "yes"  # seen to be no sum
+    assert joint(0.2, 0.5).verdict == "not enough evidence"  # errors alone would look so
+    assert kn.Tree("sum", leaves, score=0.01, threshold=0.03).verdict == "yes"
+    assert kn.Tree("sum", leaves, score=0.01, threshold=0.2).verdict == "not enough evidence"
+    assert kn.Tree("sum", (joint(0.2, 0.5), leaves[0]), threshold=0.01).verdict == "not enough evidence"

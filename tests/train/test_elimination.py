@@ -3,7 +3,8 @@
 import numpy as np
 
 import scikan as kn
-from scikan.train.elimination import accepts
+from scikan.train import elimination
+from scikan.train.elimination import Eliminated, accepts
 
 
 def test_what_a_law_does_not_use_is_taken_away():
@@ -28,3 +29,16 @@ def test_clean_losses_are_compared_by_factor_and_noisy_ones_by_their_spread():
     noisy = r.normal(size=400) ** 2
     assert accepts(noisy, noisy + 0.01 * r.normal(size=400), 0.0)
     assert not accepts(noisy, noisy + 0.5, 0.0)
+
+
+def test_many_small_losses_may_not_add_up(monkeypatch):
+    data = kn.Dataset.from_function(lambda x: x[:, 0] + x[:, 1], n_inputs=2, rows=200, test=10)
+    full, _ = kn.fit(kn.KAN.for_data(data), data, steps=10)
+    half = kn.remove_edges(full, [(0, 1, 0)])
+
+    def path(model, rows, floor):
+        nets = [model, elimination.rescaled(half, 1.0 / elimination.judged_rows(full, data)[1])]
+        return [Eliminated(net, elimination.judged_loss(net, rows)) for net in nets]
+
+    monkeypatch.setattr(elimination, "eliminate", path)
+    assert kn.prune_by_loss(full, data).n_edges == 2

@@ -17,6 +17,7 @@ from scikan.app.output import check_file, write_file
 from scikan.core.dataset import Dataset
 from scikan.core.errors import ModelFileError, NotSymbolicError, SettingError
 from scikan.core.kan import KAN
+from scikan.core.samples import box_samples
 from scikan.files.model import load, save
 from scikan.files.sources import load as load_cells
 from scikan.files.table import read_rows, read_table
@@ -306,8 +307,7 @@ def _edge(model: KAN, text: str) -> tuple[int, int, int]:
 
 def _box(model: KAN) -> Any:
     """Return rows over the columns' ranges, for want of a table."""
-    ends = np.asarray(model.domain, float)
-    return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * np.random.default_rng(0).uniform(size=(500, len(ends)))
+    return box_samples(model.domain, 500)
 
 
 def _tell_edge(console: Console, model: KAN, at: tuple[int, int, int], rows: Any, top: int) -> None:

@@ -23,6 +23,7 @@ from scikan.discovery.discover import Config, Discovery, discover
 from scikan.discovery.proposals import Proposal
 from scikan.files.table import read_table
 from scikan.law.domain import domain_risks
+from scikan.law.record import Law
 
 
 STATUS = {"law": LAW, "none": NONE, "approximation": APPROXIMATION}
@@ -105,8 +106,7 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
         )
         for line in _constant_lines(found.front[0]):
             console.print(escape(f"        {line}"), style="dim")
-        for line in _unit_lines(found, data):
-            console.print(escape(f"        {line}"), style="dim")
+        _print_units(console, found.law, data)
         for form in found.branches[1:MOST_BRANCHES]:
             console.print(escape(f"    the same on all rows: {to_text(form, DIGITS)}"))
         for risk in domain_risks(found.law):
@@ -147,12 +147,15 @@ def _constant_lines(proposal: Proposal) -> list[str]:
     return lines
 
 
-def _unit_lines(found: Discovery, data: Dataset) -> list[str]:
-    """Return the units of the law's constants, or where units do not fit."""
-    told = None if found.law is None else told_units(found.law, data)
+def _print_units(console: Console, law: Law, data: Dataset) -> None:
+    """Print the units of the law's constants, or a note where the units of the columns do not fit."""
+    told = told_units(law, data)
     if isinstance(told, str):
-        return [told]
-    return [f"{float(value):.{DIGITS}g} is in {unit}" for value, unit in (told or {}).items() if unit != "1"]
+        console.print(escape(f"    note: the units of the columns do not fit the law. {told}"))
+        return
+    for value, unit in (told or {}).items():
+        if unit != "1":
+            console.print(escape(f"        {float(value):.{DIGITS}g} in units of {unit}"), style="dim")
 
 
 def write_answer(folder: Path, found: Discovery, data: Dataset, table: Path) -> None:

@@ -27,10 +27,10 @@ from scikan.law.simplify import simplify
 Columns = Mapping[str, Float[np.ndarray, " rows"]]
 Term = tuple[str, int]
 
-LEAST_ROWS, LEAST_VALUES = 24, 8
+LEAST_ROWS, LEAST_VALUES = 32, 8
 """Rows, and different values of a column, below which a relation may be chance."""
 
-N_SCREENED = 32
+N_SCREENED = LEAST_ROWS
 SCREENED, AGREES = 1e-6, 1e-9
 """Relative errors that the first look at a relation, and the relation itself, may have."""
 
@@ -40,7 +40,10 @@ MANY, VERY_MANY = 12, 60
 MOST_RELATIONS = 6
 MOST_STEPS, MOST_FORMS = 4, 12
 N_JUDGED, SAME = 400, 1e-9
+"""Rows on which forms of a law are compared, and how far they may be apart, relative to its largest value."""
+
 LARGEST_NUMBER = 1000
+"""Largest numerator and denominator of a relation's numbers."""
 
 
 def relations(columns: Columns, name: str) -> tuple[Expr, ...]:
@@ -48,12 +51,15 @@ def relations(columns: Columns, name: str) -> tuple[Expr, ...]:
     varying = {
         n: np.asarray(values, float)
         for n, values in columns.items()
-        if len(np.unique(values[:1000])) >= LEAST_VALUES
+        if len(np.unique(values)) >= LEAST_VALUES
     }
     if name not in varying or len(varying[name]) < LEAST_ROWS:
         return ()
+    # Rows from all over the table: neighbours may share the value of a column.
+    pick = np.linspace(0, len(varying[name]) - 1, N_SCREENED).round().astype(int)
+    seen = {n: values[pick] for n, values in varying.items()}
     found: list[Expr] = []
-    for expr in (*_products(varying, name), *_sums(varying, name)):
+    for expr in (*_products(seen, name), *_sums(seen, name)):
         if expr not in found and _holds(expr, varying, name):
             found.append(expr)
     shortest = sorted(found, key=complexity)
@@ -161,7 +167,7 @@ def _holds(expr: Expr, columns: Columns, name: str) -> bool:
 
 def _products(columns: Columns, name: str) -> Iterator[Expr]:
     """Yield c * prod x_i^p_i that agree in size, with the sign of the first row."""
-    usable = {n: np.log(np.abs(v[:N_SCREENED])) for n, v in columns.items() if np.all(v != 0)}
+    usable = {n: np.log(np.abs(v)) for n, v in columns.items() if np.all(v != 0)}
     if name not in usable:
         return
     goal, others = usable.pop(name), list(usable)
@@ -185,13 +191,13 @@ def _sums(columns: Columns, name: str) -> Iterator[Expr]:
     terms: list[Term] = [
         (n, p) for n, v in columns.items() if n != name for p in exponents if p > 0 or np.all(v != 0)
     ]
-    values = {term: columns[term[0]][:N_SCREENED] ** float(term[1]) for term in terms}
+    values = {term: columns[term[0]] ** float(term[1]) for term in terms}
     subsets: list[tuple[Term, ...]] = [(term,) for term in terms]
     if len(columns) <= VERY_MANY:
         subsets += [pair for pair in combinations(terms, 2) if pair[0][0] != pair[1][0]]
     goals = [p for p in exponents if p == 1 or np.all(columns[name] > 0)]
     for p, size in product(goals, _sizes(len(columns), 2)):
-        goal = columns[name][:N_SCREENED] ** float(p)
+        goal = columns[name] ** float(p)
         chosen = [subset for subset in subsets if len(subset) == size]
         parts = np.array([[np.ones_like(goal), *(values[term] for term in subset)] for subset in chosen])
         for place, weights in _fits(parts, goal):

@@ -270,6 +270,10 @@ def retold(found: Found, data: Dataset) -> Found:
         told = bench.measured(form, best.origin)
         again = None if told is None else bench.refined([told])[0]
         if again is not None and again.bits < best.bits + 1.0:
-            others = [p for p in found.front if p is not best]
-            return replace(found, front=(again, *others), branches=(again.expression, *forms[1:]))
-    return replace(found, branches=(best.expression, *(f for f in forms if f != best.expression)))
+            front = (again, *(p for p in found.front if p is not best))
+            return replace(found, front=front, branches=_led_by(again.expression, forms[1:]))
+    return replace(found, branches=_led_by(best.expression, forms))
+
+
+def _led_by(first: Expr, forms: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    return (first, *(form for form in forms if form != first))

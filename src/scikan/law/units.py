@@ -5,6 +5,7 @@ functions must be pure numbers: that is linear in the exponents, and solved in f
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -22,6 +23,9 @@ SYMBOLS = {
     "[length]": "m", "[mass]": "kg", "[time]": "s", "[current]": "A",
     "[temperature]": "K", "[substance]": "mol", "[luminosity]": "cd",
 }  # fmt: skip
+_EXPONENT = re.compile(r"(?<=[^\W\d_])([-+]?\d+)\b")
+"""Digits right behind a unit's letters: the 2 of m2 and the -2 of s-2, which pint takes for a part of the name."""
+
 LARGEST_PURE = 12
 """A whole number or simple fraction up to this is a pure number; others may carry a unit where one is missing."""
 
@@ -45,7 +49,7 @@ class Unit:
 
 @cache
 def parse_unit(text: str) -> Unit:
-    """Return a unit written as text, such as "kg", "m/s^2", "kJ mol^-1" or "" for a pure number.
+    """Return a unit written as text, such as "kg", "m/s^2", "m s-2", "kJ mol^-1" or "" for a pure number.
 
     Raises:
         UnitError: the text is no unit, or one with an offset (degrees Celsius).
@@ -53,19 +57,23 @@ def parse_unit(text: str) -> Unit:
     import pint
 
     registry = _registry()
+    written = _EXPONENT.sub(r"^\1", text)
     try:
-        quantity = registry.Quantity(1.0, registry.parse_units(text)).to_base_units()
+        quantity = registry.Quantity(1.0, registry.parse_units(written)).to_base_units()
     except pint.OffsetUnitCalculusError:
         quantity = None
     except (pint.errors.PintError, ValueError, TypeError, AttributeError) as error:
         raise UnitError(
             f'"{text}" is no unit ({error}).', fix='write units like "kg m/s^2", "kJ/mol" or "".'
         ) from error
-    if quantity is None or not registry.parse_units(text)._REGISTRY.Quantity(1.0, text)._is_multiplicative:
+    if (
+        quantity is None
+        or not registry.parse_units(written)._REGISTRY.Quantity(1.0, written)._is_multiplicative
+    ):
         raise UnitError(
             f'"{text}" starts at another zero, so it cannot stand in a formula.', fix="convert to kelvin."
         )
-    powers = registry.get_dimensionality(registry.parse_units(text))
+    powers = registry.get_dimensionality(registry.parse_units(written))
     exponents = {str(base): Fraction(float(power)).limit_denominator(24) for base, power in powers.items()}
     return Unit(tuple(sorted((b, p) for b, p in exponents.items() if p)), float(quantity.magnitude))
 

@@ -40,6 +40,7 @@ from scikan.core.parser import apply, parse
 from scikan.core.samples import box_samples
 from scikan.core.trees import updated
 from scikan.edit.growth import IDENTITY, Name, set_names
+from scikan.law.simplify import simplify
 
 
 GRID = 5
@@ -90,7 +91,7 @@ def kanpiler(
     Raises:
         FormulaError: if a text is no formula over these variables.
         CompileError: if the network would not equal the formula: a number in it is not real (log(-3)), numbers
-            overflow, or the formula passes through an infinity (x/(x - x)).
+            overflow, or the formula passes through an infinity where it has a value (x + 1/(1 + 1/(abs(x) - x))).
 
     Example:
         `kanpiler("exp(sin(pi*x) + y**2)", ["x", "y"])` has width [2, 1, 1] and three edges.
@@ -105,12 +106,17 @@ def kanpiler(
         )
     for tree in trees:
         _refuse_unreal(tree)
-    graph = _Graph(tuple(variables))
-    with np.errstate(all="ignore"):
-        outputs = graph.outputs(trees)
-        model = _network(graph, outputs, tuple(variables), targets, domain)
-    _check(model, trees, tuple(variables))
-    return model
+    # Where rounding of a part decides, as in arcsin(x/x), the simplified formula is compiled: it has no such part.
+    faults = []
+    for source in (trees, [simplify(tree) for tree in trees]):
+        graph = _Graph(tuple(variables))
+        with np.errstate(all="ignore"):
+            model = _network(graph, graph.outputs(source), tuple(variables), targets, domain)
+        fault = _fault(model, trees, tuple(variables))
+        if fault is None:
+            return model
+        faults.append(fault)
+    raise faults[0]
 
 
 class _Graph:
@@ -334,10 +340,10 @@ def _refuse_unreal(tree: Expr) -> None:
         _refuse_unreal(part)
 
 
-def _check(model: KAN, trees: list[Expr], variables: tuple[str, ...]) -> None:
-    """Compare the network with its source; positive points are tried where the domain gives none that are defined."""
+def _fault(model: KAN, trees: list[Expr], variables: tuple[str, ...]) -> CompileError | None:
+    """Compare the network with its source, on its domain and on positive points; return what is wrong with it."""
     if not all(np.isfinite(leaf).all() for leaf in jax.tree_util.tree_leaves(model)):
-        raise CompileError(
+        return CompileError(
             f"The numbers in {trees[0]} are too large or too small to multiply.",
             fix="write the formula in other units.",
         )
@@ -355,7 +361,7 @@ def _check(model: KAN, trees: list[Expr], variables: tuple[str, ...]) -> None:
         if lost.any():
             at = x[np.flatnonzero(lost.any(axis=1))[0]]
             point = ", ".join(f"{name} = {value:.4g}" for name, value in zip(variables, at, strict=True))
-            raise CompileError(
+            return CompileError(
                 f"The network of {trees[int(np.flatnonzero(lost.any(axis=0))[0])]} is undefined at {point}, where the "
                 "formula passes through an infinity.",
                 fix="simplify the formula: kn.simplify(kn.parse(formula)).",
@@ -364,10 +370,11 @@ def _check(model: KAN, trees: list[Expr], variables: tuple[str, ...]) -> None:
         apart = np.abs(found[defined] - wanted[defined])
         scale = np.fmax(np.abs(wanted), last)[defined]
         if np.any(apart > AGREEMENT * scale + 100.0 * rounding[defined]):
-            raise CompileError(
+            return CompileError(
                 f"The network of {trees[0]} differs from the formula by {apart.max():.2g}.",
-                fix="rounding may be to blame, as in arcsin(x/x): try kn.simplify(kn.parse(formula)), or report it.",
+                fix="please report this formula.",
             )
+    return None
 
 
 def _told(trees: list[Expr], variables: tuple[str, ...], x: Any) -> Any:
