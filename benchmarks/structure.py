@@ -70,11 +70,12 @@ def network(seed: int, hidden: list[int]) -> dict[str, object]:
     model, _ = kn.fit(kn.refine(model, grid=6), data, steps=60)
     error = float(np.sqrt(np.mean((model(held)[:, 0] - f(held)) ** 2)))
     truth = "F(x1 + x2) + F(x3 + x4)"
+    told: dict[str, object] = {"truth": truth, "error": error / np.std(f(held))}
     try:
-        found = str(kn.tree(model, x, error=error))
+        found = kn.tree(model, x, error=error)
     except kn.SettingError as hidden_by_error:
-        found = hidden_by_error.what
-    return {"tree": found == truth, "truth": truth, "found": found, "error": error / np.std(f(held))}
+        return told | {"tree": False, "verdict": "refused", "found": hidden_by_error.what}
+    return told | {"tree": str(found) == truth, "verdict": found.verdict, "found": str(found)}
 
 
 def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:

@@ -108,7 +108,8 @@ def kanpiler(
         _refuse_unreal(tree)
     # Where rounding of a part decides, as in arcsin(x/x), the simplified formula is compiled: it has no such part.
     faults = []
-    for source in (trees, [simplify(tree) for tree in trees]):
+    for prepare in (lambda tree: tree, simplify):
+        source = [prepare(tree) for tree in trees]
         graph = _Graph(tuple(variables))
         with np.errstate(all="ignore"):
             model = _network(graph, graph.outputs(source), tuple(variables), targets, domain)
