@@ -5,8 +5,9 @@
 "majority": the majority of three majorities of three bits (3 blocks); "parity": five outputs, each the parity of two
 of ten bits (5); "match": six outputs, each whether two of twelve bits agree (6). Blocks are counted among edges above
 5 % of the largest score of their layer. KANs are trained with Adam and a sparsity penalty, then a concave one, pruned
-by score and trained again; perceptrons with Adam and an L1 penalty, reweighted three times. Of three starts the one
-with the least error on the table is kept, whatever its blocks. One configuration for all tasks, chosen on seeds from
+by score and trained again; perceptrons with Adam and an L1 penalty, reweighted three times. Of three starts those
+whose error on the table is at most twice the least have learnt the task, and of these the one with the least
+connection cost is kept, whatever its blocks. One configuration for all tasks, chosen on seeds from
 100 on, which the record does not hold. Rows are appended as they come and those already there are skipped.
 """
 
@@ -25,7 +26,7 @@ import scikan as kn
 
 FIELDS = ("task", "network", "seed", "blocks", "wanted", "error", "cost_before", "cost_after", "cpu")
 TASKS = {"majority": (9, 3, [20, 20], [10, 10]), "parity": (10, 5, [20], [10]), "match": (12, 6, [24], [12])}
-L1, SPARSITY, STARTS = 3e-4, 1e-3, 3
+L1, SPARSITY, STARTS, WORSE = 3e-4, 1e-3, 3, 2.0
 
 
 def table(task: str) -> kn.Dataset:
@@ -65,14 +66,22 @@ def error(model: kn.KAN | kn.MLP, data: kn.Dataset) -> float:
     return float(np.sqrt(np.mean((model(data.x) - data.y) ** 2)))
 
 
+def in_order(model: kn.KAN | kn.MLP, data: kn.Dataset) -> tuple:
+    """Return a network, the same one in order, and the scores of both."""
+    scores = kn.attribute(model, data.train_x, over="max")
+    swapped = kn.auto_swap(model, scores)
+    return model, swapped, scores, kn.attribute(swapped, data.train_x, over="max")
+
+
 def run(task: str, network: str, seed: int) -> dict[str, object]:
     data, started, wanted = table(task), process_time(), TASKS[task][1]
     train = perceptron if network == "mlp" else sparse_kan
     starts = [train(task, data, STARTS * seed + n) for n in range(STARTS)]
-    model = min(starts, key=lambda start: error(start, data))
-    scores = kn.attribute(model, data.train_x, over="max")
-    swapped = kn.auto_swap(model, scores)
-    again = kn.attribute(swapped, data.train_x, over="max")
+    least = min(error(start, data) for start in starts)
+    learnt = [start for start in starts if error(start, data) <= WORSE * least]
+    model, swapped, scores, again = min(
+        (in_order(start, data) for start in learnt), key=lambda found: kn.connection_cost(found[1], found[3])
+    )
     return {
         "task": task,
         "network": network,

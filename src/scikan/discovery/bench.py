@@ -37,7 +37,7 @@ MOST_SHORTENED, N_SHORTENED = 3, 400
 """Proposals that are searched for parts to leave out, and the rows on which that is tried."""
 
 LUCK = 8.0
-"""Bits by which a more complex formula must be ahead to be preferred."""
+"""Bits by which a more complex formula must be ahead to be preferred, or by as many as its structure costs more."""
 
 
 class Bench:
@@ -149,9 +149,15 @@ class Bench:
         """Return the front with the simplest of those in front that luck could have put in another order.
 
         Thousands of formulas are compared, so the best is ahead of an equally true one by some bits. A simpler
-        one takes its place only if it leaves no structure in its residual.
+        one takes its place only if it leaves no structure in its residual, and saves as many bits of structure as
+        it is behind: among few rows no test would see what it leaves.
         """
-        ahead = [p for p in front if p.bits <= front[0].bits + LUCK and not p.is_mean]
+        first = self.bits_of(front[0])
+        ahead = [
+            p
+            for p in front
+            if p.bits - front[0].bits <= min(LUCK, first - self.bits_of(p)) and not p.is_mean or p is front[0]
+        ]
         for chosen in sorted(ahead, key=self.bits_of):
             if chosen is front[0] or self.is_white(chosen, rng):
                 return (chosen, *[p for p in front if p is not chosen])

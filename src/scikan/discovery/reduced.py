@@ -20,6 +20,7 @@ from scikan.discovery.desk import Candidate, Desk
 from scikan.discovery.families import family_laws
 from scikan.discovery.mixtures import mixture_laws, wave_laws
 from scikan.discovery.pairs import pair_laws
+from scikan.discovery.pursuit import sum_laws
 from scikan.discovery.quotients import moebius, quotients
 from scikan.discovery.ratios import rationals
 from scikan.discovery.splits import split_laws
@@ -107,6 +108,8 @@ def _stages(level: Level, desk: Desk, rng: np.random.Generator, ends: float) -> 
     yield _Stage(lambda: screen.affine_laws(screen.heavy(1)), may_end=False)
     yield _Stage(lambda: chain(quotients(screen), moebius(screen)), may_end=False)
     yield _Stage(lambda: desk.tuned(family_laws(screen, light)))
+    if level.columns.shape[1] == 1:
+        yield _Stage(lambda: sum_laws(level, ends))
     yield _Stage(lambda: desk.tuned(wave_laws(screen, light), steps=25))
     yield _Stage(lambda: split_laws(screen, light, desk, ends))
     yield _Stage(lambda: pair_laws(screen, light))

@@ -26,7 +26,7 @@ from scikan.discovery.reduced import reduced_proposals
 from scikan.discovery.relations import branches
 from scikan.discovery.stages import polynomials, power_laws
 from scikan.law.description import structure_bits
-from scikan.law.refitting import Readout, refit, target_variance
+from scikan.law.refitting import READOUTS, Readout, refit, target_variance
 from scikan.structure.levels import Level
 from scikan.symbolic.formula import network_expressions
 from scikan.train.elimination import JudgedRows
@@ -42,6 +42,9 @@ FEW_INPUTS = 3
 FIRST_SHAPES = 3
 FIRST_SECONDS = 6.0
 """With so few inputs the first shapes of networks cost less than the closed-form road, and go before it."""
+
+CLEARLY = 5.0
+"""Logarithm of the ratio of likelihoods from which the law found has other errors than were assumed."""
 
 COMPARED = 6
 """Shapes of networks that stand beside a law which is settled without them."""
@@ -133,6 +136,7 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
         if climbed.named and not front[0].is_exact:
             front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
             watch.stage("formulas named from networks", front[0])
+        bench, front = _with_errors_of_its_own(bench, front)
         ranked = bench.simplest_first(front, rng)
     return Found(
         ranked,
@@ -187,22 +191,41 @@ def _error_model(table: Dataset, columns: Columns, weight: Any) -> Readout:
         return "linear"
     wide = table.target_scales[0] == "log"
     likelihood: dict[Readout, float] = {}
-    for readout in ("linear", "log"):
-        jacobian = float(np.sum(np.log(y))) if readout == "log" else 0.0
+    for readout in READOUTS:
         for law in (*power_laws(table.x, y, table.names), *polynomials(table.x, y, table.names)):
-            ms = refit(law, columns, y, weight, readout=readout, steps=20).mean_square
-            floor = EXACT * target_variance(y, weight, readout)
-            bits = (
-                -0.5 * len(y) * np.log(max(ms, floor))
-                - jacobian
-                - 0.7 * structure_bits(law, len(y), len(columns))
-            )
-            likelihood[readout] = max(likelihood.get(readout, -np.inf), float(bits))
+            fitted = _likelihood(law, columns, y, weight, readout)
+            bits = fitted - 0.7 * structure_bits(law, len(y), len(columns))
+            likelihood[readout] = max(likelihood.get(readout, -np.inf), bits)
     if not likelihood:
         return "log" if wide else "linear"
     # Where the two cannot be told apart, wide targets have relative errors, others additive ones.
     lead = 3.0 if wide else -3.0
     return "log" if likelihood["log"] - likelihood["linear"] + lead > 0 else "linear"
+
+
+def _likelihood(law: Expr, columns: Columns, y: Any, weight: Any, readout: Readout) -> float:
+    """Return the logarithm of a refitted law's likelihood under additive or relative errors, up to what both share."""
+    mean_square = refit(law, columns, y, weight, readout, steps=20).mean_square
+    floor = EXACT * target_variance(y, weight, readout)
+    jacobian = float(np.sum(np.log(y))) if readout == "log" else 0.0
+    return float(-0.5 * len(y) * np.log(max(mean_square, floor))) - jacobian
+
+
+def _with_errors_of_its_own(bench: Bench, front: list[Proposal]) -> tuple[Bench, list[Proposal]]:
+    """Return bench and front under the errors that the law found has; they were chosen when none was known."""
+    best, table = front[0], bench.table
+    if best.is_exact or best.is_mean or table.sigma is not None or not np.all(bench.y > 0):
+        return bench, front
+    other: Readout = "linear" if bench.readout == "log" else "log"
+    own, others = (
+        _likelihood(best.fitted, bench.columns, bench.y, bench.weight, readout)
+        for readout in (bench.readout, other)
+    )
+    if not others > own + CLEARLY:
+        return bench, front
+    turned = Bench(bench.columns, bench.y, bench.weight, other, table)
+    again = [turned.measured(p.fitted, p.origin) for p in front[: 2 * N_REFINED]]
+    return turned, turned.refined(merged([p for p in again if p is not None]))
 
 
 def _networks(

@@ -17,6 +17,7 @@ from scikan.law.tape import Tape, tape
 
 
 Readout: TypeAlias = Literal["linear", "log"]
+READOUTS: tuple[Readout, Readout] = ("linear", "log")
 
 # No residual of float64 data is smaller than this part of the target: rounding, not agreement.
 ROUNDING = 1e-14

@@ -32,6 +32,8 @@ CANCELLED = 1e-9
 """Share of its parts below which a sum of coefficients is nothing but rounding."""
 
 MOST_NODES = 90
+LEAST_GAIN = 0.05
+"""Bits below which a form is no shorter: two ways of writing one law differ by rounding."""
 
 Judge = Callable[[Expr], tuple[float, Expr] | None]
 
@@ -55,7 +57,7 @@ def shortened(expr: Expr, judge: Judge) -> Expr:
             if name in refused:
                 continue
             found = judge(trial)
-            if found is not None and found[0] < bits - 1e-9:
+            if found is not None and found[0] < bits - LEAST_GAIN:
                 bits, best = found
                 refused.clear()
                 break
