@@ -109,7 +109,10 @@ def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
         (row["formula"], int(row["seed"]), float(row["noise"]), int(row["dummies"]))
         for row in done(arguments.out)
     }
-    chosen = [law for law in laws(arguments.list) if arguments.only in law["name"]][:: arguments.every]
+    chosen = [law for law in laws(arguments.list) if arguments.only in law["name"]]
+    if arguments.inputs:
+        chosen = [law for law in chosen if len(law["ranges"].split(",")) == arguments.inputs]
+    chosen = chosen[:: arguments.every]
     for seed in range(arguments.seeds):
         for law in chosen:
             if (law["name"], seed, arguments.noise, arguments.dummies) not in known:
@@ -149,6 +152,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000, help="rows of a table")
     parser.add_argument("--dummies", type=int, default=0, help="irrelevant columns beside the formula's")
     parser.add_argument("--only", default="", help="take only formulas with this in their name")
+    parser.add_argument("--inputs", type=int, help="take only formulas of so many columns")
     parser.add_argument("--every", type=int, default=1, help="take only every n-th formula")
     parser.add_argument("--out", type=Path, default=Path("results.csv"))
     arguments = parser.parse_args()

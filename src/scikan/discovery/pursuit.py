@@ -181,7 +181,8 @@ class _Pursuit:
 
     def sums(self, ends: float) -> list[_Sum]:
         """Return every sum that was met on the way."""
-        beam, met = [self.start], []
+        beam: list[_Sum] = [self.start]
+        met: list[_Sum] = []
         best, since = self.start.bits, 0
         for _ in range(MOST_TERMS):
             grown: list[_Sum] = []
@@ -235,7 +236,7 @@ class _Pursuit:
         # What the sum's own constants can still move is theirs, not the new term's.
         base = np.linalg.qr(jacobian * self.root[:, None])[0]
         residual = residual - base @ (base.T @ residual)
-        found = []
+        found: list[tuple[float, int, Expr]] = []
         for atoms in self.atoms:
             place, weights, gain = _best_atom(atoms.values, base, residual)
             term = atoms.kind.term(atoms.column, atoms.grid[place], weights)

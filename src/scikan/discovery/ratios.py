@@ -38,10 +38,10 @@ def rationals(x: Rows, z: Vector, names: tuple[str, ...], root_weight: Vector) -
         bottom = monomials(x.shape[1], MOST_COLUMNS, below)[1:]
         if len(top) + len(bottom) > min(MOST_COLUMNS, len(z) // 4):
             continue
-        yield from _quotient(x / scale, z, (top, bottom), scale, names, root_weight)
+        yield from quotient(x / scale, z, (top, bottom), scale, names, root_weight)
 
 
-def _quotient(
+def quotient(
     x: Rows,
     z: Vector,
     exponents: tuple[list[Any], list[Any]],
@@ -49,9 +49,19 @@ def _quotient(
     names: tuple[str, ...],
     root: Vector,
 ) -> Iterator[Expr]:
+    """Yield the quotient of polynomials that elimination leaves, if it leaves few terms.
+
+    Args:
+        x: columns, each divided by its `scale`.
+        z: target.
+        exponents: of the monomials above and below; those below without the constant.
+        scale: of the columns.
+        names: of the columns.
+        root: what turns residuals of z into those that count.
+    """
     top, bottom = exponents
     numerators = np.column_stack([np.prod(x**e, axis=1) for e in top])
-    denominators = np.column_stack([np.prod(x**e, axis=1) for e in bottom])
+    denominators = np.reshape([np.prod(x**e, axis=1) for e in bottom], (-1, len(x))).T
     columns = np.column_stack([numerators, -z[:, None] * denominators])
     weight = root
     found: tuple[list[int], Vector] | None = None

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from scikan.core.expr import Constant, Expr, multiply, substitute
 from scikan.discovery.affine import Screen
 from scikan.discovery.bench import NO_WORSE, SHORT
+from scikan.discovery.curved import curved_laws
 from scikan.discovery.desk import Candidate, Desk
 from scikan.discovery.families import family_laws
 from scikan.discovery.mixtures import mixture_laws, wave_laws
@@ -24,7 +25,7 @@ from scikan.discovery.pursuit import sum_laws
 from scikan.discovery.quotients import moebius, quotients
 from scikan.discovery.ratios import rationals
 from scikan.discovery.splits import split_laws
-from scikan.discovery.stages import polynomials
+from scikan.discovery.stages import polynomials, shifted_power_laws
 from scikan.law.evidence import whiteness
 from scikan.structure.answers import Surrogate
 from scikan.structure.levels import Level
@@ -107,6 +108,7 @@ def _stages(level: Level, desk: Desk, rng: np.random.Generator, ends: float) -> 
     yield _Stage(lambda: screen.affine_laws(light), may_end=False)
     yield _Stage(lambda: screen.affine_laws(screen.heavy(1)), may_end=False)
     yield _Stage(lambda: chain(quotients(screen), moebius(screen)), may_end=False)
+    yield _Stage(lambda: curved_laws(level), may_end=False)
     yield _Stage(lambda: desk.tuned(family_laws(screen, light)))
     if level.columns.shape[1] == 1:
         yield _Stage(lambda: sum_laws(level, ends))
@@ -123,6 +125,7 @@ def _closed(level: Level) -> Iterator[Expr]:
     back = dict(zip(names, level.expressions, strict=True))
     for expr in (
         *polynomials(level.columns, level.target, names, level.weight),
+        *shifted_power_laws(level.columns, level.target, names, level.weight),
         *rationals(level.columns, level.target, names, level.weight),
     ):
         yield multiply([level.factor_expression, substitute(expr, back)])

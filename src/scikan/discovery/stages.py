@@ -24,6 +24,7 @@ Vector = Float[np.ndarray, " _"]
 
 MOST_MONOMIALS = 130
 MOST_TERMS = 12
+N_OFFSETS = 2
 N_SCREEN = 400
 N_AFFINE = 40
 
@@ -37,6 +38,9 @@ class Transform:
     slope: Any
     inverse: Any
 
+
+POSITIVE = ("log y", "1/y", "y^2", "sqrt y", "1/y^2")
+"""Transforms that are inverted for a positive target only."""
 
 TRANSFORMS = (
     Transform("y", lambda y: y, lambda y: np.ones_like(y), lambda e: e),
@@ -54,12 +58,14 @@ TRANSFORMS = (
 )
 
 
-def usable_transforms(y: Vector) -> list[tuple[Transform, Vector, Vector]]:
+def usable(
+    y: Vector, transforms: tuple[Transform, ...] = TRANSFORMS
+) -> list[tuple[Transform, Vector, Vector]]:
     """Return (transform, T(y), slope) for those defined and invertible on all rows."""
     found = []
     with np.errstate(all="ignore"):
-        for transform in TRANSFORMS:
-            if transform.name not in ("y", "exp y") and not np.all(y > 0):
+        for transform in transforms:
+            if transform.name in POSITIVE and not np.all(y > 0):
                 continue
             u, slope = transform.value(y), transform.slope(y)
             if (
@@ -90,13 +96,52 @@ def power_laws(x: Rows, y: Vector, names: tuple[str, ...]) -> Iterator[Expr]:
         yield multiply(factors)
 
 
+def shifted_power_laws(x: Rows, y: Vector, names: tuple[str, ...], root_weight: Any = 1.0) -> Iterator[Expr]:
+    """Yield T^-1(a + c * prod x_j^k_j) of positive columns, for transforms T and offsets a on either side of T(y).
+
+    An offset is only roughly known; with it the rest is a power law, and whoever asked refits all of them.
+    """
+    positive = [j for j in range(x.shape[1]) if np.all(x[:, j] > 0)]
+    if not positive:
+        return
+    logs = np.column_stack([np.ones(len(y)), np.log(x[:, positive])])
+    for transform, u, slope in usable(y):
+        weight = row_weight(slope / root_weight)
+        found: list[tuple[float, int, float, float, Any]] = []
+        for offset in _offsets(u):
+            left = np.abs(u - offset)
+            # Residuals of logarithms count as those of T(y) do.
+            row = left * weight
+            k = np.linalg.lstsq(logs * row[:, None], np.log(left) * row, rcond=1e-12)[0]
+            sign = float(np.sign(u[0] - offset))
+            misfit = float(
+                np.mean(((u - offset - sign * np.exp(np.clip(logs @ k, -600, 600))) * weight) ** 2)
+            )
+            found.append((misfit, len(found), offset, sign, k))
+        for _, _, offset, sign, k in sorted(found, key=lambda f: f[:2])[:N_OFFSETS]:
+            factors: list[Expr] = [Constant(sign * float(np.exp(k[0])))]
+            factors += [
+                power(Symbol(names[j]), Constant(float(e))) for j, e in zip(positive, k[1:], strict=True)
+            ]
+            yield transform.inverse(add([Constant(offset), multiply(factors)]))
+
+
+def _offsets(u: Vector) -> list[float]:
+    """Return offsets that leave all of u on one side, near it and far, and the whole numbers among them."""
+    low, high, spread = float(u.min()), float(u.max()), float(np.std(u))
+    near = [low - r * spread for r in (0.01, 0.1, 0.5, 2.0)] + [
+        high + r * spread for r in (0.01, 0.1, 0.5, 2.0)
+    ]
+    return near + [float(a) for a in (-1, 1) if a < low or a > high]
+
+
 def polynomials(x: Rows, y: Vector, names: tuple[str, ...], root_weight: Any = 1.0) -> Iterator[Expr]:
     """Yield T^-1(polynomial) for transforms T, with the monomials that backward elimination keeps."""
     scale = np.abs(x).max(axis=0)
     exponents = monomials(x.shape[1], min(MOST_MONOMIALS, len(y) // 3))
     columns = np.column_stack([np.prod((x / scale) ** e, axis=1) for e in exponents])
-    for transform, u, slope in usable_transforms(y):
-        weight = _row_weight(slope / root_weight)
+    for transform, u, slope in usable(y):
+        weight = row_weight(slope / root_weight)
         paths = list(elimination(columns * weight[:, None], u * weight, keep_first=False))
         for kept, weights in paths:
             if 0 < len(kept) <= MOST_TERMS:
@@ -129,7 +174,7 @@ def polynomial_of(
     return add(terms)
 
 
-def _row_weight(slope: Vector) -> Vector:
+def row_weight(slope: Vector) -> Vector:
     """Return weights that measure residuals of T(y) in units of y, none above four medians."""
     weight = 1.0 / np.maximum(np.abs(slope), 1e-300)
     return np.asarray(np.minimum(weight, 4.0 * np.median(weight)) / np.median(weight))

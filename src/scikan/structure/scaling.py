@@ -20,6 +20,8 @@ from scikan.core.expr import ONE, Constant, Expr, Number, Symbol, add, multiply,
 from scikan.core.printing import to_text
 from scikan.structure.answers import Surrogate
 from scikan.structure.levels import Level, Step
+from scikan.structure.pairing import best_pair
+from scikan.structure.relevance import MANY, relevant
 from scikan.structure.surrogate import fit_surrogate
 
 
@@ -42,7 +44,7 @@ FACTORS = (1, 2, 3)
 """Powers of a column with a change of sign that the target may be proportional to."""
 
 _SOME, _SMALL, _TINY = 1e-2, 1e-3, 3e-5
-_MUCH_BETTER = 2.0
+_MUCH_BETTER, _POOR = 2.0, 5e-3
 _OUTLIERS = 0.02
 _LARGEST_WEIGHT = 12
 
@@ -82,6 +84,9 @@ def reduce_table(
     pick = judged_rows(len(y))
     surrogate = surrogate or raw_surrogate(x, y, weight)
     levels = [_with_error(raw, surrogate, pick)]
+    if x.shape[1] > MANY and (fewer := relevant(raw, pick, surrogate)) is not None:
+        surrogate = fewer[1]
+        levels.append(_with_error(fewer[0], surrogate, pick))
     while levels[-1].columns.shape[1]:
         step = _next_level(levels[-1], surrogate, pick)
         if step is None:
@@ -126,7 +131,8 @@ def _next_level(level: Level, surrogate: Surrogate, pick: Any) -> tuple[Level, S
                 accepted.append((error, proposal, fitted))
                 break
     if not accepted:
-        return None
+        poor = np.mean((surrogate.loo * judged.weight) ** 2) > _POOR**2 * spread
+        return best_pair(level, pick, surrogate) if poor else None
     least = min(error for error, _, _ in accepted)
     return next((level, fit) for error, level, fit in accepted if error <= _MUCH_BETTER**2 * least)
 
