@@ -99,7 +99,8 @@ def _monomials(n: int) -> Iterator[_Monomials]:
     if n <= 2:
         yield _Monomials(box, box[1:])
     if n == 3:
-        yield _Monomials([np.array(e) for e in product(range(4), repeat=n) if sum(e) <= 3], [])
+        cubic = [np.array(e) for e in product(range(4), repeat=n) if sum(e) <= 3]
+        yield _Monomials(cubic, [e for e in once[1:] if e.sum() <= 2])
     if n == 4:
         yield _Monomials(once, [])
         yield _Monomials(low, [])

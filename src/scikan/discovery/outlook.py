@@ -17,6 +17,9 @@ Vector = Float[np.ndarray, " rows"]
 POOR, SMOOTHER = 0.03, 0.3
 """Share of the spread that a surrogate must miss for relative weights to be tried, and by how much they must win."""
 
+LEAST = 0.1
+"""Share of the median target below which a target counts no more: a few tiny ones would outvote all others."""
+
 
 @dataclass(frozen=True, eq=False)
 class View:
@@ -37,7 +40,7 @@ class Outlook:
 def outlook(x: Rows, y: Vector, weight: Any, readout: Readout) -> Outlook:
     """Return what surrogates of a table say.
 
-    Relative errors are additive ones with weights 1/y**2. Where errors are relative those are asked second:
+    Relative errors are additive ones with weights 1/y**2, tiny targets apart. Where errors are relative those are asked second:
     small targets then rule the surrogate, and where the law is exact any weights find it. A target with a
     few huge values can be seen through by them only.
 
@@ -54,7 +57,8 @@ def outlook(x: Rows, y: Vector, weight: Any, readout: Readout) -> Outlook:
         return Outlook((plain,), error)
     if readout == "linear" and error < POOR * float(np.std(y[pick])):
         return Outlook((plain,), error)
-    inverse = (1.0 if weight is None else weight) / y**2
+    size = np.maximum(np.abs(y), LEAST * np.median(np.abs(y)))
+    inverse = (1.0 if weight is None else weight) / size**2
     relative = View(inverse, raw_surrogate(x, y, inverse))
     missed = _error(relative, pick)
     if readout == "log":
