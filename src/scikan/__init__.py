@@ -66,6 +66,7 @@ _HOMES = {
     "physics.dynamics": ("EquationsOfMotion", "equations_of_motion"),
     "physics.equations": ("Solution", "solve_equation"),
     "physics.constitutive": ("ConstitutiveLaw", "constitutive_law"),
+    "physics.hamiltonian": ("Hamiltonian", "hamiltonian"),
     "physics.lagrangian": ("Lagrangian", "lagrangian"),
     "physics.symmetry": ("Entry", "FlatSlices", "HiddenSymmetry", "Invariant", "hidden_symmetry"),
     "physics.trajectories": ("LagrangianAlong", "lagrangian_along"),

@@ -1,9 +1,9 @@
 r"""Few columns of many that explain a vector, by bits; and which other choices the data allow as well.
 
-Each column costs `BITS_PER_TERM`, each halving of the residual saves a bit a row. All columns are fitted at once and
-go one by one, least first (where rows are few, they come one by one); then single columns are dropped, and one or two
-exchanged for one or two others, as long as that saves bits. What is left owes some bits to luck, since thousands of
-choices were compared: a term that saves fewer than `LUCK` goes too, and what lies within `LUCK` bits is a rival.
+Each column costs `BITS_PER_TERM`, each halving of the residual saves a bit a row. Columns come one by one, and in a
+second start all are fitted at once and go one by one; from either, single columns are dropped, and one or two exchanged
+for one or two others, as long as that saves bits. What is left owes some bits to luck, since thousands of choices were
+compared: a term that saves fewer than `LUCK` goes too, and what lies within `LUCK` bits is a rival.
 
 Everything happens on the triangular factor of the columns and y beside them, which is as small as there are columns.
 """
@@ -27,6 +27,7 @@ MOST_RIVALS = 5
 MOST_SHARE = 3
 """Rows for each column that a fit of all at once asks for; a choice has no more terms than this share of the rows."""
 
+MOST_GROWN = 25
 _BEST_OF_A_SIZE = 8
 _INDEPENDENT = 1e-8
 
@@ -49,6 +50,7 @@ class Selection:
         residual: what they leave, rms over that of y.
         rivals: other choices within `LUCK` bits, nearest first, that do not hold all of these columns.
         doubtful: single further columns that would save bits or cost fewer than `LUCK`.
+        bits: length of the choice: its terms, and what it leaves.
     """
 
     places: tuple[int, ...]
@@ -56,6 +58,7 @@ class Selection:
     residual: float
     rivals: tuple[Rival, ...]
     doubtful: tuple[Rival, ...]
+    bits: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +129,10 @@ def select(
     """
     cost = np.full(columns.shape[1], BITS_PER_TERM) if lengths is None else lengths
     triangle = Triangle.of(columns, y, cost)
+    starts = [_grown(triangle, max(len(y) // MOST_SHARE, 1))]
     if len(y) >= MOST_SHARE * columns.shape[1]:
-        start = _thinned(triangle, list(range(columns.shape[1])))
-    else:
-        start = _grown(triangle, max(len(y) // MOST_SHARE, 1))
-    kept = _improved(triangle, start)
+        starts.append(_thinned(triangle, list(range(columns.shape[1]))))
+    kept = min((_improved(triangle, start) for start in starts), key=triangle.bits)
     best = triangle.bits(kept)
     kept = _without_luck(triangle, kept, best)
     coef, residual = triangle.solved(kept)
@@ -139,7 +141,8 @@ def select(
         Rival(tuple(sorted(set(p) - set(kept))), triangle.bits(p) - triangle.bits(kept))
         for p in triangle.replacements(kept, 1, _BEST_OF_A_SIZE)
     ]
-    return Selection(tuple(kept), coef, residual, rivals, tuple(r for r in doubtful if r.behind < LUCK))
+    own = triangle.bits(kept)
+    return Selection(tuple(kept), coef, residual, rivals, tuple(r for r in doubtful if r.behind < LUCK), own)
 
 
 def _thinned(triangle: Triangle, kept: list[int]) -> list[int]:
@@ -164,7 +167,9 @@ def _thinned(triangle: Triangle, kept: list[int]) -> list[int]:
 def _grown(triangle: Triangle, most: int) -> list[int]:
     """Return the best of the choices that grow by the column that then explains most."""
     paths: list[list[int]] = [[]]
-    while len(paths[-1]) < most and (more := next(triangle.replacements(paths[-1], 1, 1), None)):
+    while len(paths[-1]) < min(most, MOST_GROWN) and (
+        more := next(triangle.replacements(paths[-1], 1, 1), None)
+    ):
         paths.append(more)
     return min(paths[1:], key=triangle.bits)
 
