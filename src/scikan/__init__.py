@@ -98,6 +98,7 @@ _HOMES = {
     "train.fit": ("fit",),
     "train.grids": ("GridUpdates",),
     "train.lbfgs": ("LBFGS",),
+    "train.local": ("learn_locally",),
     "train.log": ("FitLog",),
     "train.marquardt": ("LevenbergMarquardt",),
     "train.objective": ("Classification", "Regression", "Residual", "predict_proba"),
