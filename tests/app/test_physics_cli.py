@@ -165,3 +165,17 @@ def test_a_singular_mass_matrix_of_a_prior_is_told(states):
     code, _, err = physics("lagrangian", states, *columns, "--prior", "q*v")
     assert code == 2
     assert "mass matrix is singular" in err
+
+
+def test_a_hamiltonian_is_told_and_written(folder):
+    q, p = np.random.default_rng(0).uniform(-2, 2, (2, 400))
+    pd.DataFrame({"q": q, "p": p, "dq": p, "dp": -np.sin(q)}).to_csv("flow.csv", index=False)
+    status, out, _ = physics(
+        "hamiltonian", "flow.csv", "--state", "q,p", "--rate", "dq,dp", "--out", "answer"
+    )
+    assert status == 0 and "H = p**2/2 - cos(q)" in out
+    written = json.loads(Path("answer/result.json").read_text())
+    assert written["canonical"] and written["structure"] == [[0.0, 1.0], [-1.0, 0.0]]
+    assert Path("answer/energy.png").exists()
+    status, _, error = physics("hamiltonian", "flow.csv", "--state", "q,p", "--rate", "dq")
+    assert status == 2 and "--rate names 1 columns for 2" in error

@@ -86,6 +86,28 @@ def test_a_shear_component_is_three_products(prior):
     assert str(found.law) == "P = 0.416667*F11*F21 + 0.416667*F12*F22 + 0.416667*F13*F23"
 
 
+@pytest.mark.parametrize("seed", [1, 5])
+def test_a_noisy_component_keeps_its_own_terms_and_no_small_ones(seed):
+    found = kn.component_law(*data("neo-Hookean, Kirchhoff", 0.2, seed, 0.01), (0, 0))
+    assert found.verdict == "law"
+    terms = {"F11**2", "F12**2", "F13**2", "log(J)"}
+    assert all(term in str(found.law) for term in terms) and len(found.law.constants) == 5
+
+
+def test_a_form_that_the_data_do_not_decide_is_no_law_and_its_rivals_are_told():
+    f = deformations.gradients(np.random.default_rng(0), 0.05)
+    p = deformations.stress("neo-Hookean, Kirchhoff", f)
+    found = kn.component_law(f, p + 0.3 * p.std() * np.random.default_rng(1).normal(size=p.shape), (0, 0))
+    assert found.verdict == "approximation" and "not decided by the data" in found.reason
+    assert any("instead of" in text for text in found.alternatives)
+
+
+def test_few_noisy_rows_are_not_explained_by_as_many_terms():
+    f, p = data("neo-Hookean, Kirchhoff", noise=0.05)
+    found = kn.component_law(f[:30], p[:30], (0, 0))
+    assert found.residual > 0.01 and np.isinf(found.sum_floor)
+
+
 def test_rows_that_no_body_can_reach_are_left_out_with_a_notice():
     f, p = data("neo-Hookean")
     f = np.concatenate([f, np.zeros((2, 3, 3))])

@@ -1,4 +1,4 @@
-"""The sub-app `scikan physics`: conserved quantities, Lagrangians, hidden symmetries, constitutive laws.
+"""The sub-app `scikan physics`: conserved quantities, Lagrangians, Hamiltonians, hidden symmetries, constitutive laws.
 
 Options only; `physics_run.py` does the work and is imported when a command runs. Exit statuses are those of `cli.py`.
 """
@@ -94,6 +94,34 @@ def lagrangian(
         format = {"delimiter": delimiter, "decimal": decimal, "sheet": sheet}
         motion = Motion.read(table, columns, time, trajectory, names(angle), format)
         status = run_lagrangian(motion, prior, out, overwrite)
+    raise typer.Exit(status)
+
+
+@physics.command()
+def hamiltonian(
+    table: Table,
+    state: Annotated[
+        str,
+        typer.Option("--state", help="Positions, then their momenta: q1,q2,p1,p2.", show_default=False),
+    ],
+    rate: Annotated[
+        str, typer.Option("--rate", help="Their rates of change, in the same order.", show_default=False)
+    ],
+    angle: Angle = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    sheet: Sheet = None,
+    debug: Debug = False,
+) -> None:
+    """Find the Hamiltonian of states and their rates, and the structure matrix if the pairs are not canonical."""
+    with spoken_errors(debug):
+        from scikan.app.physics_energy import run_hamiltonian
+
+        format = {"delimiter": delimiter, "decimal": decimal, "sheet": sheet}
+        columns = (names(state), names(rate))
+        status = run_hamiltonian(table, format, columns, names(angle), out, overwrite)
     raise typer.Exit(status)
 
 

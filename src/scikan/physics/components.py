@@ -2,12 +2,11 @@ r"""One component of a stress as a formula in the nine entries of F: sums are no
 
 entries -> splines of each, added: the floor of every sum of one-variable functions
         -> entries, their products, powers and logarithm of det F, cofactors, and the prior's own terms:
-           all at once by least squares -> what the data do not need goes, least first -> constants -> law
+           few of them by bits (`physics.selection`), with the choices that do as well -> constants -> law
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations_with_replacement
 from typing import Any, Literal
 
 import numpy as np
@@ -24,13 +23,14 @@ from scikan.law.record import Law
 from scikan.law.snapping import snap
 from scikan.physics.constitutive import checked_stress
 from scikan.physics.joint import EXACT
+from scikan.physics.selection import BITS_PER_TERM, Selection, select
 from scikan.physics.terms import split_rows
+from scikan.physics.writing import cost
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.linear import knots_of, least_squares, spline_columns
 
 
 ENTRIES = tuple(f"F{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3))
-BITS_PER_TERM = 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +42,13 @@ class ComponentLaw:
         reason: one sentence.
         law: over F11, F12, ... F33 and J = det F; None with verdict "none".
         residual: root mean square error over that of the component.
-        sum_floor: what the best sum of functions of one entry each leaves, on unseen rows, in the stress's unit.
+        sum_floor: what the best sum of functions of one entry each leaves, on unseen rows, in the stress's unit;
+            infinite where the rows are too few to tell.
         prior_residual: error of the prior formula as given, over that of the component; None without one.
         model: the law as a KAN.
+        alternatives: other terms that the data allow within `selection.LUCK` bits, in words. Where one stands instead
+            of the law's own term the form is undecided, and the verdict is "approximation"; a further small term is
+            not held against a law.
     """
 
     verdict: Literal["law", "approximation", "none"]
@@ -54,6 +58,7 @@ class ComponentLaw:
     sum_floor: float
     prior_residual: float | None
     model: KAN | None
+    alternatives: tuple[str, ...] = ()
 
 
 def component_law(
@@ -84,15 +89,21 @@ def component_law(
         terms = _distinct(
             [*_terms_of(tree), *candidates(component)] if tree is not None else candidates(component)
         )
-        kept, coefficients, residual = eliminated(terms, columns, y)
-        law, residual = _law(kept, coefficients, residual, columns, y)
+        lengths = np.asarray([BITS_PER_TERM + cost(term) for term in terms])
+        chosen = select(laid_out(terms, columns, y), y, lengths)
+        law, residual = _law([terms[n] for n in chosen.places], chosen.coefficients, columns, y)
         verdict, reason = _verdict(law, residual, floor, columns, y)
+    alternatives = _alternatives(terms, chosen)
+    if verdict == "law" and chosen.rivals:
+        verdict = "approximation"
+        reason = f"the form is not decided by the data: also {'; '.join(alternatives[: len(chosen.rivals)])}."
     size = float(np.sqrt(np.mean(y**2)))
     before = None if tree is None else float(np.sqrt(np.mean((evaluate(tree, columns) - y) ** 2))) / size
     kan = None
     if verdict != "none":
         kan = kanpiler(law.expressions, law.names, domain=law.domain, targets=law.targets)
-    return ComponentLaw(verdict, reason, law if verdict != "none" else None, residual, floor, before, kan)
+    shown = law if verdict != "none" else None
+    return ComponentLaw(verdict, reason, shown, residual, floor, before, kan, alternatives)
 
 
 def sum_floor(entries: Float[np.ndarray, "rows inputs"], y: Float[np.ndarray, " rows"]) -> float:
@@ -150,69 +161,26 @@ def _distinct(terms: list[Expr]) -> list[Expr]:
     return list(dict.fromkeys(terms))
 
 
-def eliminated(
+def laid_out(
     terms: list[Expr], columns: dict[str, Any], y: Float[np.ndarray, " rows"]
-) -> tuple[list[Expr], np.ndarray, float]:
-    """Return the terms that the data need, their coefficients and the relative residual.
-
-    All are fitted at once; then the one whose loss costs least goes, as long as it saves bits.
-    """
-    laid = np.stack([np.broadcast_to(evaluate(t, columns), y.shape) for t in terms], axis=1)
-    size, kept = float(np.sqrt(np.mean(y**2))), list(range(len(terms)))
-
-    def fitted(places: list[int]) -> tuple[np.ndarray, float]:
-        coef = least_squares(laid[:, places], y)
-        return coef, float(np.sqrt(np.mean((laid[:, places] @ coef - y) ** 2))) / size
-
-    def bits(residual: float, count: int) -> float:
-        return float(len(y) * np.log2(max(residual, EXACT)) + BITS_PER_TERM * count)
-
-    coef, residual = fitted(kept)
-    while len(kept) > 1:
-        # What a column adds beyond the others is its coefficient over the size of its row of the inverse.
-        block = laid[:, kept]
-        norms = np.linalg.norm(block, axis=0)
-        inverse = np.linalg.pinv(block / norms, rcond=1e-13)
-        alone = np.abs(coef * norms) / np.maximum(np.linalg.norm(inverse, axis=1), 1e-300)
-        for n in np.argsort(alone)[:3]:
-            fewer = [m for p, m in enumerate(kept) if p != n]
-            trial, left = fitted(fewer)
-            if bits(left, len(fewer)) < bits(residual, len(kept)):
-                kept, coef, residual = fewer, trial, left
-                break
-        else:
-            break
-    better = True
-    while better:
-        better = False
-        for fewer in _exchanged(kept, laid, y):
-            trial, left = fitted(fewer)
-            if bits(left, len(fewer)) < bits(residual, len(kept)) - 1e-6:
-                kept, coef, residual, better = fewer, trial, left, True
-                break
-    return [terms[n] for n in kept], coef, residual
+) -> Float[np.ndarray, "rows terms"]:
+    """Return the values of the terms, one column each."""
+    return np.stack([np.broadcast_to(evaluate(t, columns), y.shape) for t in terms], axis=1)
 
 
-def _exchanged(kept: list[int], laid: np.ndarray, y: np.ndarray) -> Iterator[list[int]]:
-    """Yield the terms with one or two of them exchanged for the one that then explains most.
-
-    Among noise J and J^2 imitate log J, and taking one term away at a time never finds the way back.
-    """
-    for size in (2, 1):
-        for out in combinations(kept, size):
-            rest = [n for n in kept if n not in out]
-            frame = np.linalg.qr(laid[:, rest])[0] if rest else np.zeros((len(y), 0))
-            left, beyond = y - frame @ (frame.T @ y), laid - frame @ (frame.T @ laid)
-            norms = np.linalg.norm(beyond, axis=0)
-            usable = norms > 1e-8 * np.linalg.norm(laid, axis=0)
-            gain = np.where(usable, np.abs(beyond.T @ left) / np.where(usable, norms, 1.0), 0.0)
-            gain[list(kept)] = 0.0
-            yield sorted([*rest, int(np.argmax(gain))])
+def _alternatives(terms: list[Expr], chosen: Selection) -> tuple[str, ...]:
+    """Return in words which other terms the data allow."""
+    found = []
+    for rival in chosen.rivals:
+        gone = [str(terms[n]) for n in chosen.places if n not in rival.places]
+        come = [str(terms[n]) for n in rival.places if n not in chosen.places]
+        found.append(f"{', '.join(come)} instead of {', '.join(gone)} ({rival.behind:+.1f} bits)")
+    for more in chosen.doubtful:
+        found.append(f"{terms[more.places[0]]} as a further term ({more.behind:+.1f} bits)")
+    return tuple(found)
 
 
-def _law(
-    terms: list[Expr], coef: np.ndarray, residual: float, columns: dict[str, Any], y: np.ndarray
-) -> tuple[Law, float]:
+def _law(terms: list[Expr], coef: np.ndarray, columns: dict[str, Any], y: np.ndarray) -> tuple[Law, float]:
     tree = add(multiply((Constant(float(c)), t)) for c, t in zip(coef, terms, strict=True))
     tree = snap(tree, columns, y).expr
     domain = np.asarray([[c.min(), c.max()] for c in columns.values()])
@@ -225,14 +193,14 @@ def _verdict(
     law: Law, residual: float, floor: float, columns: dict[str, Any], y: np.ndarray
 ) -> tuple[Literal["law", "approximation", "none"], str]:
     size = float(np.sqrt(np.mean(y**2)))
-    told = f"a sum of one-variable functions of the entries cannot go below {floor:.2g}: an interaction is missing"
+    told = f"; a sum of one-variable functions of the entries cannot go below {floor:.2g}: an interaction is missing"
+    told = told if np.isfinite(floor) and residual * size < 0.9 * floor else ""
     if residual < 100 * EXACT:
-        return "law", f"the formula holds to rounding ({residual:.0e}); {told}."
+        return "law", f"the formula holds to rounding ({residual:.0e}){told}."
     left = np.asarray(evaluate(law.expression, columns) - y)
     view = np.stack(list(columns.values()), axis=1)
     if whiteness(left, [view], np.random.default_rng(0)).is_white and residual < 0.5:
-        beyond = f"; {told}" if residual * size < 0.9 * floor else ""
-        return "law", f"what the formula leaves ({residual:.2g}) is noise without structure{beyond}."
+        return "law", f"what the formula leaves ({residual:.2g}) is noise without structure{told}."
     if residual > 0.5:
         return "none", f"no formula of these terms describes the component ({residual:.2g} is left)."
     return "approximation", f"the formula leaves {residual:.2g}, with structure."
