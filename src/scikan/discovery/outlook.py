@@ -40,8 +40,8 @@ class Outlook:
 def outlook(x: Rows, y: Vector, weight: Any, readout: Readout) -> Outlook:
     """Return what surrogates of a table say.
 
-    Relative errors are additive ones with weights 1/y**2, tiny targets apart. Where errors are relative those are asked second:
-    small targets then rule the surrogate, and where the law is exact any weights find it. A target with a
+    Relative errors are additive ones with weights 1/y**2, tiny targets apart. Where errors are relative those are asked
+    second: small targets then rule the surrogate, and where the law is exact any weights find it. A target with a
     few huge values can be seen through by them only.
 
     Args:
