@@ -139,18 +139,19 @@ class _Sum:
     bits: float
 
 
-def sum_laws(level: Level, ends: float) -> Iterator[Expr]:
+def sum_laws(level: Level, ends: float, themes: tuple[tuple[str, ...], ...] = THEMES) -> Iterator[Expr]:
     """Yield laws of y in which the target of a level is a sum of up to `MOST_TERMS` terms, the best first.
 
     Args:
         level: the table; every term uses one of its columns.
         ends: time (monotonic) after which no further term is looked for.
+        themes: kinds of terms that a sum is made of, one search each.
     """
     n = len(level.target)
     some = level.rows(np.unique(np.linspace(0, n - 1, min(N_ROWS, n)).round().astype(int)))
     back = {f"u{j}": expression for j, expression in enumerate(level.expressions)}
     with np.errstate(all="ignore"):
-        found = [new for theme in THEMES for new in _Pursuit(some, n, theme).sums(ends)]
+        found = [new for theme in themes for new in _Pursuit(some, n, theme).sums(ends)]
     for new in _distinct(found):
         yield multiply([level.factor_expression, substitute(new.expression, back)])
 
