@@ -67,3 +67,12 @@ def test_a_power_law_beside_a_constant_is_found_after_a_refit(text):
     laws = list(shifted_power_laws(x, y, tuple(columns)))
     assert min(refit(law, columns, y).mean_square for law in laws) < 1e-18 * np.var(y)
     assert list(shifted_power_laws(-x, y, tuple(columns))) == []
+
+
+def test_targets_of_all_sizes_are_no_fault():
+    x = np.linspace(1.0, 2.0, 60)[:, None]
+    for y in (1e200 * x[:, 0], 1e-200 * x[:, 0], np.exp(300.0 * x[:, 0]), np.full(60, 3.0) + 1e-16 * x[:, 0]):
+        with np.errstate(all="ignore"):
+            list(shifted_power_laws(x, y, ("a",)))
+            if np.ptp(y) > 0:
+                list(curved_laws(level({"a": x[:, 0]}, y)))

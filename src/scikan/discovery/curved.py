@@ -147,11 +147,15 @@ def _screened(level: Level, monomials: _Monomials) -> Iterator[tuple[float, int,
 def _misfit(above: Any, below: Any, u: Any, weight: Any) -> float:
     """Return what the best quotient leaves of a target, as a share of its spread."""
     rows = np.column_stack([above, -u[:, None] * below])
+    if not np.isfinite(rows * weight[:, None]).all():
+        return np.inf
     root, n = weight, above.shape[1]
     share = np.inf
     for _ in range(2 if below.shape[1] else 1):
         weights = np.linalg.lstsq(rows * root[:, None], u * root, rcond=1e-12)[0]
         line = 1.0 + below @ weights[n:]
+        if not np.all(line != 0.0) or not np.isfinite(line).all():
+            break
         left = (u - above @ weights[:n] / line) * weight
         share = min(share, float(np.sqrt(np.mean(left**2)) / np.std(u * weight)))
         root = weight / np.maximum(np.abs(line), 1e-3 * np.median(np.abs(line)))

@@ -112,7 +112,10 @@ def shifted_power_laws(x: Rows, y: Vector, names: tuple[str, ...], root_weight: 
             left = np.abs(u - offset)
             # Residuals of logarithms count as those of T(y) do.
             row = left * weight
-            k = np.linalg.lstsq(logs * row[:, None], np.log(left) * row, rcond=1e-12)[0]
+            target = np.log(left) * row
+            if not (np.isfinite(target).all() and np.isfinite(logs * row[:, None]).all()):
+                continue
+            k = np.linalg.lstsq(logs * row[:, None], target, rcond=1e-12)[0]
             sign = float(np.sign(u[0] - offset))
             misfit = float(
                 np.mean(((u - offset - sign * np.exp(np.clip(logs @ k, -600, 600))) * weight) ** 2)
