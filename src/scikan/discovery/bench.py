@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from scikan.core.dataset import Dataset
 from scikan.core.expr import Expr, constants, evaluate, symbols
+from scikan.core.samples import evenly
 from scikan.discovery.proposals import Proposal, SnappedConstant, merged
 from scikan.discovery.stages import constant_law
 from scikan.law.description import description_length, structure_bits
@@ -78,7 +79,7 @@ class Bench:
 
     def _shortened(self, proposal: Proposal) -> Proposal:
         """Return a proposal without parts that the data do not need."""
-        pick = np.unique(np.linspace(0, len(self.y) - 1, min(N_SHORTENED, len(self.y))).round().astype(int))
+        pick = evenly(len(self.y), N_SHORTENED)
         columns = {name: values[pick] for name, values in self.columns.items()}
         y, weight = self.y[pick], None if self.weight is None else self.weight[pick]
         variance = target_variance(y, weight, self.readout)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from scikan.core.expr import Expr, call, multiply, substitute
+from scikan.core.samples import evenly
 from scikan.discovery.ratios import quotient
 from scikan.discovery.stages import TRANSFORMS, Transform, row_weight, usable
 from scikan.structure.levels import Level
@@ -80,7 +81,7 @@ def curved_laws(level: Level) -> Iterator[Expr]:
     if not 1 <= level.columns.shape[1] <= MOST_COLUMNS:
         return
     n = len(level.target)
-    some = level.rows(np.unique(np.linspace(0, n - 1, min(N_SCREEN, n)).round().astype(int)))
+    some = level.rows(evenly(n, N_SCREEN))
     for monomials in _monomials(level.columns.shape[1]):
         if 2 * (len(monomials.above) + len(monomials.below)) > len(some.target):
             return

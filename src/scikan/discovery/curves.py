@@ -14,6 +14,7 @@ from jaxtyping import Float
 from scikan.core.expr import ONE, Constant, Expr, Symbol, add, complexity, multiply, substitute
 from scikan.core.functions import Function
 from scikan.core.parser import apply
+from scikan.core.samples import evenly
 from scikan.discovery.affine import Screen
 from scikan.discovery.desk import Desk
 from scikan.discovery.families import family_laws
@@ -53,7 +54,7 @@ def curve_names(x: Vector, f: Vector, weight: Vector, floor: float, ends: float)
         ends: time (monotonic) after which no longer search begins.
     """
     order = np.argsort(x)
-    pick = order[np.unique(np.linspace(0, len(x) - 1, min(N_POINTS, len(x))).round().astype(int))]
+    pick = order[evenly(len(x), N_POINTS)]
     x, f, weight = x[pick], f[pick], weight[pick] / np.sqrt(np.mean(weight[pick] ** 2))
     found = [CurveName(Constant(float(np.average(f, weights=weight**2))), *_constant(f, weight, floor))]
     found += _single_names(x, f, weight, floor)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Expr, constants, evaluate
+from scikan.core.samples import evenly
 from scikan.discovery.proposals import EXACT
 from scikan.law.description import structure_bits
 from scikan.law.refitting import refit, target_variance
@@ -89,7 +90,7 @@ class Desk:
 
     def tuned(self, formulas: Iterable[Expr], steps: int = 12) -> Iterator[Expr]:
         """Yield formulas with constants moved to a least-squares point on a few rows."""
-        pick = np.linspace(0, len(self.y) - 1, min(N_TUNED, len(self.y))).astype(int)
+        pick = evenly(len(self.y), N_TUNED)
         columns = {name: values[pick] for name, values in self.columns.items()}
         weight = None if self.weight is None else self.weight[pick]
         for expr in formulas:

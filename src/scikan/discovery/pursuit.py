@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Add, Constant, Expr, Symbol, add, call, constants, multiply, substitute
+from scikan.core.samples import evenly
 from scikan.discovery.families import FAMILIES
 from scikan.law.description import structure_bits
 from scikan.law.refitting import refit
@@ -148,7 +149,7 @@ def sum_laws(level: Level, ends: float, themes: tuple[tuple[str, ...], ...] = TH
         themes: kinds of terms that a sum is made of, one search each.
     """
     n = len(level.target)
-    some = level.rows(np.unique(np.linspace(0, n - 1, min(N_ROWS, n)).round().astype(int)))
+    some = level.rows(evenly(n, N_ROWS))
     back = {f"u{j}": expression for j, expression in enumerate(level.expressions)}
     with np.errstate(all="ignore"):
         found = [new for theme in themes for new in _Pursuit(some, n, theme).sums(ends)]

@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from scikan.core.expr import Expr, Number, Symbol, add, complexity, evaluate, multiply, power, symbols
 from scikan.core.nodes import substitute
+from scikan.core.samples import evenly
 from scikan.law.description import structure_bits
 from scikan.law.ordering import in_order
 from scikan.law.shortening import shortened
@@ -56,7 +57,7 @@ def relations(columns: Columns, name: str) -> tuple[Expr, ...]:
     if name not in varying or len(varying[name]) < LEAST_ROWS:
         return ()
     # Rows from all over the table: neighbours may share the value of a column.
-    pick = np.linspace(0, len(varying[name]) - 1, N_SCREENED).round().astype(int)
+    pick = evenly(len(varying[name]), N_SCREENED)
     seen = {n: values[pick] for n, values in varying.items()}
     found: list[Expr] = []
     for expr in (*_products(seen, name), *_sums(seen, name)):
@@ -126,7 +127,7 @@ class _Shortener:
 
     def __init__(self, law: Expr, columns: Columns, names: tuple[str, ...]) -> None:
         rows = len(next(iter(columns.values())))
-        pick = np.unique(np.linspace(0, rows - 1, min(N_JUDGED, rows)).round().astype(int))
+        pick = evenly(rows, N_JUDGED)
         self.rows, self.names = rows, names
         self.columns = {name: values[pick] for name, values in columns.items()}
         self.positive = frozenset(name for name in names if np.all(columns[name] > 0))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from scikan.core.expr import Constant, Expr, add, multiply
+from scikan.core.samples import evenly
 from scikan.discovery.affine import Screen
 from scikan.discovery.curves import at, curve_names
 from scikan.discovery.desk import Candidate, Desk
@@ -66,9 +67,7 @@ def split_laws(screen: Screen, targets: list[Target], desk: Desk, ends: float) -
 def _rows(screen: Screen, target: Target) -> tuple[Any, Any, Any, float] | None:
     """Return (rows, u, root weights, spread in units of y) of a target on the rows of the fits."""
     level = screen.level
-    pick = np.unique(
-        np.linspace(0, len(level.target) - 1, min(MOST_FIT_ROWS, len(level.target))).round().astype(int)
-    )
+    pick = evenly(len(level.target), MOST_FIT_ROWS)
     s = None if target.other < 0 else screen.library.evaluated(target.other, level.columns)
     u, weight = target.forward(level.target, s), target.weighted(level.target, s, level.weight)
     pick = pick[np.isfinite(u[pick]) & np.isfinite(weight[pick]) & (weight[pick] > 0)]

@@ -20,6 +20,7 @@ from scikan.core.expr import (
     multiply,
     substitute,
 )
+from scikan.core.samples import evenly
 from scikan.law.simplify import simplify
 from scikan.physics.elimination import is_regular
 from scikan.physics.forms import Atom, with_inner
@@ -145,7 +146,7 @@ class Problem:
         few = max(60, MOST_VALUES // components)
         if rows <= few:
             return self
-        index = np.linspace(0, rows - 1, few).round().astype(int)
+        index = evenly(rows, few)
         target = None if self.target is None else self.target[index]
         return Problem(tuple(term.rows(index) for term in self.terms), target)
 

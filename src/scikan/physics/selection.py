@@ -136,12 +136,11 @@ def select(
     best = triangle.bits(kept)
     kept = _without_luck(triangle, kept, best)
     coef, residual = triangle.solved(kept)
-    rivals = _rivals(triangle, kept)
+    rivals, own = _rivals(triangle, kept), triangle.bits(kept)
     doubtful = [
-        Rival(tuple(sorted(set(p) - set(kept))), triangle.bits(p) - triangle.bits(kept))
+        Rival(tuple(sorted(set(p) - set(kept))), triangle.bits(p) - own)
         for p in triangle.replacements(kept, 1, _BEST_OF_A_SIZE)
     ]
-    own = triangle.bits(kept)
     return Selection(tuple(kept), coef, residual, rivals, tuple(r for r in doubtful if r.behind < LUCK), own)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Expr
+from scikan.structure.answers import Surrogate
 
 
 Rows = Float[np.ndarray, "rows columns"]
@@ -49,3 +50,7 @@ class Level:
         """Return the level on some of its rows."""
         parts = {name: getattr(self, name)[pick] for name in ("columns", "target", "factor", "weight")}
         return replace(self, **parts)
+
+    def missed_by(self, surrogate: Surrogate) -> float:
+        """Return the root mean square leave-one-out residual of the level's surrogate, in units of y (weighted)."""
+        return float(np.sqrt(np.mean((surrogate.loo * self.weight) ** 2)))

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Expr, add, multiply
+from scikan.core.samples import evenly
 from scikan.structure.answers import Surrogate
 from scikan.structure.levels import Level, Step
 from scikan.structure.surrogate import fit_surrogate
@@ -35,7 +36,7 @@ def best_pair(level: Level, pick: Any, surrogate: Surrogate) -> tuple[Level, Sur
         surrogate: fitted to them. All pairs are tried, so that one which is no worse may be so by luck: its error must
             be at most half of that of the table, both by the better of surrogate and rough estimate.
     """
-    few = pick[np.unique(np.linspace(0, len(pick) - 1, min(N_ROWS, len(pick))).round().astype(int))]
+    few = pick[evenly(len(pick), N_ROWS)]
     rough = _rough(level.rows(few))
     found = [
         (_rough(joined.rows(few)), n, joined)
@@ -47,15 +48,11 @@ def best_pair(level: Level, pick: Any, surrogate: Surrogate) -> tuple[Level, Sur
         if error < PROMISING * rough:
             part = joined.rows(pick)
             fitted = fit_surrogate(part.columns, part.target, part.weight)
-            error = min(error, _error(fitted, part))
+            error = min(error, part.missed_by(fitted))
             best = (error, joined, fitted) if best is None or error < best[0] else best
-    if best is None or best[0] > MUCH_BETTER * min(rough, _error(surrogate, level.rows(pick))):
+    if best is None or best[0] > MUCH_BETTER * min(rough, level.rows(pick).missed_by(surrogate)):
         return None
     return best[1:]
-
-
-def _error(surrogate: Surrogate, level: Level) -> float:
-    return float(np.sqrt(np.mean((surrogate.loo * level.weight) ** 2)))
 
 
 def _rough(level: Level) -> float:

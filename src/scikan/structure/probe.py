@@ -19,6 +19,7 @@ from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError, ShapeError
 from scikan.core.kan import KAN
 from scikan.core.names import check_names, numbered_names
+from scikan.core.samples import evenly
 from scikan.structure.answers import error_of
 from scikan.structure.surrogate import N_ROWS, fit_surrogate
 
@@ -154,7 +155,7 @@ def _of_data(data: Dataset, output: int, error: float | None) -> Probe:
         )
     if not 0 <= output < data.n_outputs:
         raise SettingError(f"There is no output {output}.", fix=f"choose from 0 to {data.n_outputs - 1}.")
-    pick = np.unique(np.linspace(0, data.n_rows - 1, min(N_ROWS, data.n_rows)).round().astype(int))
+    pick = evenly(data.n_rows, N_ROWS)
     x, y = data.x[pick], data.y[pick, output]
     surrogate = fit_surrogate(x, y)
     if error is None:

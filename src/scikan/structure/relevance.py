@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scikan.core.samples import evenly
 from scikan.structure.answers import Surrogate
 from scikan.structure.levels import Level, Step
 from scikan.structure.pairing import rough_error
@@ -54,10 +55,6 @@ def _fit(level: Level, kept: list[int]) -> Surrogate:
     return fit_surrogate(level.columns[:, kept], level.target, level.weight)
 
 
-def _error(level: Level, surrogate: Surrogate) -> float:
-    return float(np.sqrt(np.mean((surrogate.loo * level.weight) ** 2)))
-
-
 def _steepness(level: Level, kept: list[int], fitted: Surrogate) -> Any:
     """Return the root mean square slope of every column over its spread, `(columns,)`."""
     slopes = fitted.gradients * level.columns[:, kept].std(axis=0) * level.weight[:, None]
@@ -75,7 +72,7 @@ def _without_the_flat(level: Level, surrogate: Surrogate) -> tuple[list[int], Su
             smaller = _fit(level, fewer)
             # An error far below what the columns do is the surrogate's own, and goes up and down by luck.
             is_flat = steepness[order[n - 1]] < FLAT * steepness.max()
-            if _error(level, smaller) <= (LUCK if is_flat else NO_WORSE) * _error(level, fitted):
+            if level.missed_by(smaller) <= (LUCK if is_flat else NO_WORSE) * level.missed_by(fitted):
                 kept, fitted = fewer, smaller
                 break
         else:
@@ -85,7 +82,7 @@ def _without_the_flat(level: Level, surrogate: Surrogate) -> tuple[list[int], Su
 
 def _with_the_lost(level: Level, kept: list[int], fitted: Surrogate) -> tuple[list[int], Surrogate]:
     """Take back columns that make the error clearly smaller beside those that are left."""
-    some = level.rows(np.unique(np.linspace(0, len(level.target) - 1, N_ROWS).round().astype(int)))
+    some = level.rows(evenly(len(level.target), N_ROWS))
     lost = [j for j in range(level.columns.shape[1]) if j not in kept]
     searching = True
     while lost and searching:
@@ -96,7 +93,7 @@ def _with_the_lost(level: Level, kept: list[int], fitted: Surrogate) -> tuple[li
             larger = _fit(level, more)
             steepness = _steepness(level, more, larger)
             matters = steepness[more.index(lost[place])] > FLAT * steepness.max()
-            if matters and _error(level, larger) < CLEARLY_BETTER * _error(level, fitted):
+            if matters and level.missed_by(larger) < CLEARLY_BETTER * level.missed_by(fitted):
                 kept, fitted, searching = more, larger, True
                 lost.pop(int(place))
                 break

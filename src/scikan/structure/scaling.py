@@ -18,6 +18,7 @@ from scipy.optimize import minimize_scalar
 
 from scikan.core.expr import ONE, Constant, Expr, Number, Symbol, add, multiply, power
 from scikan.core.printing import to_text
+from scikan.core.samples import evenly
 from scikan.structure.answers import Surrogate
 from scikan.structure.levels import Level, Step
 from scikan.structure.pairing import best_pair
@@ -51,7 +52,7 @@ _LARGEST_WEIGHT = 12
 
 def judged_rows(n: int) -> Any:
     """Return the rows of a table of n on which steps are judged."""
-    return np.unique(np.linspace(0, n - 1, min(N_JUDGED, n)).round().astype(int))
+    return evenly(n, N_JUDGED)
 
 
 def raw_surrogate(x: Rows, y: Vector, weight: Vector | None = None) -> Surrogate:
@@ -97,7 +98,7 @@ def reduce_table(
 
 
 def _with_error(level: Level, surrogate: Surrogate, pick: Any) -> Level:
-    return replace(level, error=float(np.sqrt(np.mean((surrogate.loo * level.weight[pick]) ** 2))))
+    return replace(level, error=level.rows(pick).missed_by(surrogate))
 
 
 def _surrogate(level: Level) -> Surrogate:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
+from scikan.core.samples import evenly
 from scikan.structure.answers import Surrogate, error_of
 from scikan.structure.products import fit_products
 
@@ -178,7 +179,7 @@ def _process(u: Rows, y: Vector, root: Vector) -> Surrogate | None:
 
 def _from_start(places: Rows, target: Vector, noise: Vector, start: float) -> Surrogate | None:
     """Return the process on standardised columns and target whose length scales were looked for from `start`."""
-    pick = np.unique(np.linspace(0, len(target) - 1, min(N_LENGTHS, len(target))).round().astype(int))
+    pick = evenly(len(target), N_LENGTHS)
     logs = _length_scales(places[pick], target[pick], noise[pick], start * np.sqrt(places.shape[1]))
     lengths, nugget = np.exp(logs[:-1]), np.exp(logs[-1]) + LEAST_NOISE
     kernel = np.exp(-0.5 * _square_distances(places / lengths, places / lengths))

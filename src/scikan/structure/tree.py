@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scikan.core.errors import SettingError
+from scikan.core.samples import evenly
 from scikan.structure.couplings import crossings
 from scikan.structure.directions import Turning, alignment, has_pole, inner_product
 from scikan.structure.merging import POOR, Block, holds, merged
@@ -156,7 +157,7 @@ def replace_columns(probe: Probe, fixed: Sequence[int], row: int = 0) -> Probe:
 
 def _branch(term: Probe, others: Places) -> Probe:
     """Return a term with all other branches held where it varies most: a product's other factors may vanish."""
-    bases = np.unique(np.linspace(0, len(term.rows) - 1, N_BASES).astype(int))
+    bases = evenly(len(term.rows), N_BASES)
     return max((replace_columns(term, others, int(row)) for row in bases), key=lambda p: p.spread)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scikan.core.functions import LIBRARY, Function
+from scikan.core.samples import evenly
 from scikan.edit.growth import Name
 from scikan.symbolic.fitting import start_grid
 from scikan.train.damped import Damping, levenberg_marquardt
@@ -52,7 +53,7 @@ class Composite:
 
 def fit_composites(x: Any, y: Any, floor: float) -> list[Composite]:
     """Return two-name forms of a curve, best first; those with a misfit above 100 floors are left out."""
-    pick = np.unique(np.linspace(0, len(x) - 1, min(N_POINTS * 4, len(x))).round().astype(int))
+    pick = evenly(len(x), N_POINTS * 4)
     x, y = x[pick], y[pick]
     mean, spread = float(y.mean()), max(float(y.std()), 1e-300)
     size = max(float(np.abs(x).max()), 1e-300)
@@ -74,7 +75,7 @@ Problem = tuple[str, Function, Function, Any]
 
 def _chains(x: Any, v: Any) -> list[Problem]:
     """Screen f2(a2 w + b2) with w = f1(a1 x + b1) normalised to [-1, 1]."""
-    few = np.unique(np.linspace(0, len(x) - 1, N_POINTS).round().astype(int))
+    few = evenly(len(x), N_POINTS)
     found: list[tuple[float, Problem]] = []
     for name in _INNER:
         f1 = LIBRARY[name]
@@ -124,7 +125,7 @@ def _misfits(values: Any, v: Any) -> Any:
 
 def _pairs(x: Any, v: Any) -> list[Problem]:
     """Screen c1 f1 + c2 f2 + d and f1 (c1 f2 + c2) + d for all pairs of functions at natural arguments."""
-    few = np.unique(np.linspace(0, len(x) - 1, N_POINTS).round().astype(int))
+    few = evenly(len(x), N_POINTS)
     entries, columns = [], []
     for name in ("x", *(n for n in _OUTER if n != "cosh"), "x^4", "cos", "gaussian", "abs"):
         function = LIBRARY[name]

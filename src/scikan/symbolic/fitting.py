@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.functions import Function
+from scikan.core.samples import evenly
 
 
 N_SCREEN = 80
@@ -41,7 +42,7 @@ def fit_curves(x: Curves, y: Curves, functions: tuple[Function, ...]) -> CurveFi
     """
     order = np.argsort(x, axis=1)
     x, y = np.take_along_axis(x, order, 1), np.take_along_axis(y, order, 1)
-    pick = np.unique(np.linspace(0, x.shape[1] - 1, min(N_REFINE, x.shape[1])).round().astype(int))
+    pick = evenly(x.shape[1], N_REFINE)
     x, y = x[:, pick], y[:, pick]
     middle = 0.5 * (x.max(axis=1, keepdims=True) + x.min(axis=1, keepdims=True))
     half = np.maximum(0.5 * np.ptp(x, axis=1, keepdims=True), 1e-300)
@@ -56,7 +57,7 @@ def fit_curves(x: Curves, y: Curves, functions: tuple[Function, ...]) -> CurveFi
 
 def _screen(function: Function, u: Curves, v: Curves, origin: Any) -> Any:
     """Return the best starts (curves, N_STARTS, 2) of (a, b) in unit coordinates."""
-    few = np.unique(np.linspace(0, u.shape[1] - 1, min(N_SCREEN, u.shape[1])).round().astype(int))
+    few = evenly(u.shape[1], N_SCREEN)
     grid = start_grid(function)
     starts = np.broadcast_to(grid, (len(u), *grid.shape)).copy()
     if "b" in function.free:

@@ -11,6 +11,7 @@ from scikan.core.errors import SettingError
 from scikan.core.functions import LIBRARY, Function, Library
 from scikan.core.kan import KAN, EdgeAddress
 from scikan.core.precision import numpy_leaves
+from scikan.core.samples import evenly
 from scikan.core.trees import updated
 from scikan.edit.growth import Name, name_edge, replace_layer
 from scikan.symbolic.fitting import fit_curves
@@ -50,7 +51,7 @@ def edge_curve(model: KAN, address: EdgeAddress, inputs: Any, points: int = 400)
         for layer in model.layers[:l]:
             values = layer(values)
         x = np.sort(np.asarray(values[:, i], float))
-        chosen = x[np.unique(np.linspace(0, len(x) - 1, min(points, len(x))).round().astype(int))]
+        chosen = x[evenly(len(x), points)]
         return chosen, np.asarray(model[l, i, j].curve(chosen), float)
 
 
