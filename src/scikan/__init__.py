@@ -39,7 +39,7 @@ _HOMES = {
     "core.kan": ("KAN", "Ensemble"),
     "core.parser": ("parse",),
     "discovery.correction": ("Correction", "correct"),
-    "discovery.discover": ("Config", "Discovery", "discover"),
+    "discovery.discover": ("Config", "Discovery", "choose", "discover"),
     "core.mlp": ("MLP",),
     "edit.anatomy": ("auto_swap", "connection_cost", "swap"),
     "edit.attribution": ("Bands", "Scores", "attribute", "attribution_bands", "interactions"),

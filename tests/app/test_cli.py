@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ RUNNER = CliRunner()
 RNG = np.random.default_rng(0)
 RADIUS, HEIGHT = RNG.uniform(1, 3, 120), RNG.uniform(-2, 2, 120)
 CLEAN = pd.DataFrame({"radius [m]": RADIUS, "height [m]": HEIGHT, "area [m2]": RADIUS**2 + 2.0 * HEIGHT})
-EXPECTED = {"law.json", "network.kan", "law.kan"} | {
+EXPECTED = {"law.json", "held-out.csv", "network.kan", "law.kan"} | {
     f"{name}.{ending}" for name in ("law", "fit", "front", "features") for ending in ("svg", "png")
 }
 
@@ -218,6 +219,35 @@ def test_export_refuses_what_it_cannot_do(made):
         assert status == 2 and "Fix:" in err
 
 
+def test_choose_takes_another_formula_of_the_front_and_can_take_the_first_again(tmp_path):
+    rng = np.random.default_rng(0)
+    noisy = CLEAN.assign(**{"area [m2]": CLEAN["area [m2]"] + rng.normal(0.0, 0.3, len(CLEAN))})
+    noisy.to_csv("noisy.csv", index=False)
+    # In a process of its own: the checks of shapes that tests switch on slow searches fivefold.
+    command = (sys.executable, "-m", "scikan", "run", "noisy.csv", "-t", "area", "--out", "answer")
+    done = subprocess.run((*command, "--minutes", "0.05"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "resamples of the rows" in done.stdout and "Other formulas" in done.stdout
+    first = json.loads(Path("answer/law.json").read_text())
+    assert first["agreement"]["preferred"] > 20 and first["front"][0]["formula"] == first["formula"]
+    status, out, _ = scikan("choose", "answer", 2, "--out", "other")
+    assert status in (0, 4) and "chosen from the front" in out.lower()
+    assert {path.name for path in Path("other").iterdir()} == EXPECTED
+    other = json.loads(Path("other/law.json").read_text())
+    entry = first["front"][1]
+    assert other["formula"] == entry["formula"] and other["scores"]["law"] == entry["scores"]
+    law, x = kn.load_law("other"), np.stack([RADIUS, HEIGHT], 1)
+    assert np.allclose(kn.load("other/law.kan")(x)[:, 0], law(x), rtol=1e-9)
+    said = [pd.read_csv(folder + "/held-out.csv") for folder in ("answer", "other")]
+    assert said[1]["law"].equals(said[0]["formula 2"]) and said[1]["formula 2"].equals(said[0]["law"])
+    assert np.sqrt(np.mean((said[1]["law"] - said[1]["truth"]) ** 2)) == pytest.approx(
+        entry["scores"]["rmse"]
+    )
+    scikan("choose", "other", 2, "--out", "again")
+    again = json.loads(Path("again/law.json").read_text())
+    assert again["formula"] == first["formula"] and again["scores"] == first["scores"]
+    assert pd.read_csv("again/held-out.csv").equals(said[0])
+
+
 def test_load_law_gives_the_law_with_units_ranges_and_errors(made):
     law = kn.load_law(made[0] / "answer")
     assert law.targets == ("area",) and law.units["radius"] == "m"
@@ -325,6 +355,9 @@ BAD_CALLS = {
     "text to predict": (("predict", "m.kan", "texts.csv"), '"radius"'),
     "holes to predict": (("predict", "m.kan", "holes.csv"), '"radius" has no value'),
     "existing predictions": (("predict", "m.kan", "points.csv", "--out", "points.csv"), "--overwrite"),
+    "choose of no run": (("choose", ".", "2", "--out", "new"), "law.json"),
+    "choose what is not there": (("choose", "answer", "99", "--out", "new"), "no formula 99"),
+    "choose into a full folder": (("choose", "answer", "1", "--out", "answer"), "--overwrite"),
     "another target": (("formula", "m.kan", "--table", "points.csv", "--target", "z"), '"z"'),
 }
 
@@ -334,14 +367,15 @@ def test_a_bad_call_is_one_sentence_with_a_remedy_and_nothing_is_written(made, t
     arguments, told = BAD_CALLS[case]
     for name in ("points.csv", "m.kan"):
         (tmp_path / name).write_bytes((made[0] / name).read_bytes())
+    shutil.copytree(made[0] / "answer", tmp_path / "answer")
     (tmp_path / "other.csv").write_text("mass,speed\n1,2\n")
     (tmp_path / "texts.csv").write_text("radius,height\nwide,2\n1,2\n")
     (tmp_path / "holes.csv").write_text("radius,height\n,2\n1,2\n")
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     status, _, err = scikan(*arguments)
     assert status == 2
     assert re.search(r"^E\d{3}  ", err, re.MULTILINE) and "Fix: " in err and told in err
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_overwrite_replaces(made, tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from scikan.core.expr import evaluate
+from scikan.core.parser import parse
 from scikan.structure.levels import Level
 from scikan.structure.scaling import reduce_table
 
@@ -29,6 +30,16 @@ def test_a_power_law_is_seen_through_noise():
     _, last = reduced(lambda a, b, c: a * b / c**2, "abc", noise=1e-2)
     assert last.columns.shape[1] == 0
     assert np.std(last.target) < 0.1 * np.mean(last.target)
+
+
+def test_a_law_is_told_from_one_that_does_not_share_the_symmetries_of_a_level():
+    raw, last = reduced(lambda a, b, c: c * np.exp(-a / b), "abc")
+    columns = dict(zip("abc", raw.columns.T, strict=True))
+    told = lambda text: last.holds_for(parse(text, names="abc"), columns)
+    assert len(last.expressions) == 1
+    assert told("c*exp(-a/b)") and told("3*c*sqrt(b/a)")
+    assert not told("c*exp(-a)") and not told("exp(-a/b)") and not told("c*exp(-a/b) + a/100")
+    assert raw.holds_for(parse("a**2 + b*c", names="abc"), columns)
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-2])

@@ -1,27 +1,23 @@
-"""The answer of a discovery as files: `law.json`, the model, the figures.
+"""The answer of a discovery as data: `law.json`, read by other programs.
 
-`law.json` is read by other programs; its shape is documented in docs/law-json.md and kept stable. Everything is
-written into a new folder beside the wished-for one and moved there at the end, so nothing is half-written.
+Its shape is documented in docs/law-json.md and kept stable.
 """
 
 import hashlib
-import json
-import math
-import os
-import shutil
 import sys
-import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scikan import __version__
+from scikan.app.output import finite
 from scikan.core.dataset import Dataset
-from scikan.core.errors import SettingError, UnitError
-from scikan.core.expr import complexity, constants, symbols
+from scikan.core.errors import UnitError
+from scikan.core.expr import Expr, complexity, constants, symbols
+from scikan.discovery.agreement import Agreement
 from scikan.discovery.discover import Discovery
+from scikan.discovery.judging import Choice, Evidence
 from scikan.discovery.proposals import Proposal
 from scikan.law.domain import domain_risks
 from scikan.law.record import Law
@@ -36,34 +32,25 @@ FORMAT = 1
 
 def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dict[str, Any]:
     """Return the answer as plain data (see docs/law-json.md)."""
-    law = found.law
+    front = [_on_front(choice) for choice in found.choices]
     return {
         "format": FORMAT,
         "verdict": found.verdict,
         "reason": found.reason,
         "target": data.targets[0],
-        "formula": None if law is None else str(law.expressions[0]),
-        "formula_fitted": None if found.fitted is None else str(found.fitted.expressions[0]),
-        "latex": None if law is None else law.latex(),
-        "variables": None
-        if law is None
-        else [name for name in data.names if name in symbols(law.expressions[0])],
-        "constants": None if law is None else _constants(found.front[0]),
-        "constant_units": None if law is None else told_units(law, data),
-        "complexity": None if law is None else complexity(law.expressions[0]),
+        **law_keys(found.law, front[0], found.branches),
         "scores": {name: score.to_dict() for name, score in found.scores.items()}
         | {"protocol": found.protocol},
         "protocol": found.protocol,
         "errors": {"log": "relative", "linear": "additive"}[found.readout],
-        "evidence": _evidence(found),
-        "domain_risks": None if law is None else [risk.told for risk in domain_risks(law)],
+        "evidence": front[0]["evidence"],
+        "agreement": front[0]["agreement"],
         "features": {
             name: {"score": finite(score), "low": finite(low), "high": finite(high)}
             for name, (score, low, high) in found.features.items()
         },
         "structure": found.structure,
-        "branches": None if law is None else [str(form) for form in found.branches[:MOST_BRANCHES]],
-        "front": [_on_front(proposal) for proposal in found.front[:12]],
+        "front": front,
         "dimensionless_groups": offered_groups(data),
         "names": {name: {"unit": data.units.get(name), "range": _range(data, name)} for name in data.names},
         "notices": list(found.notices),
@@ -75,6 +62,43 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
     }
 
 
+LAW_KEYS = (
+    "formula",
+    "formula_fitted",
+    "latex",
+    "variables",
+    "constants",
+    "constant_units",
+    "complexity",
+    "domain_risks",
+    "branches",
+)
+
+
+def law_keys(law: Law | None, entry: dict[str, Any], branches: Sequence[Expr]) -> dict[str, Any]:
+    """Return the keys of law.json that speak of the law itself: all null without one.
+
+    Args:
+        law: the law.
+        entry: of the law's formula on the front.
+        branches: the law and its other forms.
+    """
+    if law is None:
+        return dict.fromkeys(LAW_KEYS)
+    own = (
+        entry["formula"],
+        entry["formula_fitted"],
+        law.latex(),
+        [name for name in law.names if name in symbols(law.expressions[0])],
+        entry["constants"],
+        told_units(law),
+        entry["complexity"],
+        [risk.told for risk in domain_risks(law)],
+        [str(form) for form in branches[:MOST_BRANCHES]],
+    )
+    return dict(zip(LAW_KEYS, own, strict=True))
+
+
 def interrupted_json(data: Dataset, best: list[Proposal]) -> dict[str, Any]:
     """Return what is known after Ctrl-C: no verdict, and the best formula so far."""
     return {
@@ -84,7 +108,7 @@ def interrupted_json(data: Dataset, best: list[Proposal]) -> dict[str, Any]:
         "target": data.targets[0],
         "formula": None,
         "constants": None,
-        "best_so_far": _on_front(best[-1]) if best else None,
+        "best_so_far": _measured(best[-1]) if best else None,
         "versions": versions(),
     }
 
@@ -114,12 +138,12 @@ def _constants(proposal: Proposal) -> list[dict[str, Any]]:
     return free + snapped
 
 
-def told_units(law: Law, data: Dataset) -> dict[str, str] | str | None:
+def told_units(law: Law) -> dict[str, str] | str | None:
     """Return the units of the formula's constants by value; a sentence if units do not fit; None without any."""
-    if not data.units:
+    if not law.units:
         return None
     try:
-        return {f"{value:.10g}": str(unit) for value, unit in constant_units(law, data.units).items()}
+        return {f"{value:.10g}": str(unit) for value, unit in constant_units(law, law.units).items()}
     except UnitError as error:
         return error.what
 
@@ -132,18 +156,20 @@ def offered_groups(data: Dataset) -> list[str]:
         return []
 
 
-def _evidence(found: Discovery) -> dict[str, Any]:
-    evidence = found.evidence
-    return {
-        "dependence_p": {"pearson": evidence.dependence.pearson, "rank": evidence.dependence.rank},
-        "residual_neighbour_correlation": finite(evidence.whiteness.correlation),
-        "residual_threshold": finite(evidence.whiteness.threshold),
-        "no_worse_than_network": bool(evidence.beats_network),
-        "rows": evidence.rows,
+def _on_front(choice: Choice) -> dict[str, Any]:
+    """Return an entry of the front: the formula, and what held-out rows say of it."""
+    return _measured(choice.proposal) | {
+        "formula_fitted": str(choice.proposal.fitted),
+        "constants": _constants(choice.proposal),
+        "scores": choice.score.to_dict(),
+        "verdict": choice.verdict,
+        "reason": choice.reason,
+        "evidence": _evidence(choice.evidence),
+        "agreement": None if choice.agreement is None else _agreement(choice.agreement),
     }
 
 
-def _on_front(proposal: Proposal) -> dict[str, Any]:
+def _measured(proposal: Proposal) -> dict[str, Any]:
     return {
         "formula": str(proposal.expression),
         "complexity": complexity(proposal.expression),
@@ -153,9 +179,27 @@ def _on_front(proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def finite(value: float) -> float | None:
-    """Return the number, or None where JSON has no word for it."""
-    return float(value) if math.isfinite(value) else None
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "dependence_p": {"pearson": evidence.dependence.pearson, "rank": evidence.dependence.rank},
+        "residual_neighbour_correlation": finite(evidence.whiteness.correlation),
+        "residual_threshold": finite(evidence.whiteness.threshold),
+        "no_worse_than_network": bool(evidence.beats_network),
+        "rows": evidence.rows,
+    }
+
+
+def _agreement(agreement: Agreement) -> dict[str, Any]:
+    return {
+        "resamples": agreement.resamples,
+        "preferred": agreement.preferred,
+        "constants": [
+            {"value": finite(b.value), "low": finite(b.low), "high": finite(b.high)}
+            for b in agreement.constants
+        ],
+        "searches": agreement.searches,
+        "same_form": agreement.same_form,
+    }
 
 
 def _range(data: Dataset, name: str) -> list[float]:
@@ -165,43 +209,3 @@ def _range(data: Dataset, name: str) -> list[float]:
 
 def _digest(source: Path) -> str:
     return hashlib.sha256(source.read_bytes()).hexdigest()
-
-
-def check_folder(folder: Path, overwrite: bool) -> None:
-    """Raise SettingError if the folder exists and may not be replaced."""
-    if folder.exists() and not folder.is_dir():
-        raise SettingError(f"{folder} is a file.", fix="give --out a folder that does not exist yet.")
-    if folder.exists() and any(folder.iterdir()) and not overwrite:
-        raise SettingError(
-            f"The folder {folder} exists and is not empty.", fix="choose another --out, or add --overwrite."
-        )
-
-
-def write_folder(folder: Path, write: Any) -> None:
-    """Fill a temporary folder beside `folder` by `write(path)`, then put it in its place at once."""
-    folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        write(fresh)
-        os.chmod(fresh, 0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(fresh, folder)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON that any reader takes: no NaN, no infinity, readable text."""
-    path.write_text(
-        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n",
-        encoding="utf-8",
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is no JSON value")

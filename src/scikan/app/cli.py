@@ -122,6 +122,24 @@ def run(
 
 
 @app.command()
+def choose(
+    folder: Annotated[Path, typer.Argument(help="The folder that run wrote.", show_default=False)],
+    number: Annotated[
+        int, typer.Argument(help="Place on the front, from 1: see front.svg.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the new answer.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Take another formula of a run's front as the law; nothing is searched again."""
+    with spoken_errors(debug):
+        from scikan.app.choosing import choose_formula
+
+        status = choose_formula(folder, number, out=out, overwrite=overwrite)
+    raise typer.Exit(status)
+
+
+@app.command()
 def fit(
     table: Table,
     target: Target,

@@ -1,10 +1,17 @@
-"""Files that commands write: refused if they exist, and written whole or not at all."""
+"""Files and folders that commands write: refused if they exist, and written whole or not at all."""
 
+import json
+import math
 import os
 import secrets
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from scikan.core.errors import SettingError
 
@@ -41,3 +48,55 @@ def write_file(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path, overwrite: bool) -> None:
+    """Raise SettingError if the folder exists and may not be replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise SettingError(f"{folder} is a file.", fix="give --out a folder that does not exist yet.")
+    if folder.exists() and any(folder.iterdir()) and not overwrite:
+        raise SettingError(
+            f"The folder {folder} exists and is not empty.", fix="choose another --out, or add --overwrite."
+        )
+
+
+def write_folder(folder: Path, write: Any) -> None:
+    """Fill a temporary folder beside `folder` by `write(path)`, then put it in its place at once."""
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        write(fresh)
+        os.chmod(fresh, 0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(fresh, folder)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON that any reader takes: no NaN, no infinity, readable text."""
+    path.write_text(
+        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n",
+        encoding="utf-8",
+    )
+
+
+def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns of one length as CSV, numbers at full precision."""
+    import pandas
+
+    pandas.DataFrame(dict(columns)).to_csv(path, index=False)
+
+
+def finite(value: float) -> float | None:
+    """Return the number, or None where JSON has no word for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no JSON value")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scikan.app.answer import finite
+from scikan.app.output import finite
 from scikan.app.physics_run import STATUS, Format, aside, columns_of, headline, opened, told_law, write_result
 from scikan.core.errors import SettingError
 

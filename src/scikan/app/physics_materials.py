@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from rich.markup import escape
 
-from scikan.app.answer import finite
 from scikan.app.faces import LAW
+from scikan.app.output import finite
 from scikan.app.physics_run import STATUS, Format, aside, columns_of, headline, opened, told_law, write_result
 from scikan.core.errors import ColumnError, SettingError
 from scikan.files.sources import load

@@ -9,8 +9,9 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from scikan.app.answer import check_folder, finite, versions, write_folder, write_json
+from scikan.app.answer import versions
 from scikan.app.faces import APPROXIMATION, DIGITS, LAW, NONE, constant_lines
+from scikan.app.output import check_folder, finite, write_folder, write_json
 from scikan.core.errors import ColumnError, SettingError
 from scikan.core.names import nearest
 from scikan.core.printing import to_text

@@ -7,16 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scikan.app.answer import (
-    MOST_BRANCHES,
-    check_folder,
-    law_json,
-    offered_groups,
-    told_units,
-    write_folder,
-    write_json,
-)
+from scikan.app.answer import MOST_BRANCHES, law_json, offered_groups, told_units
 from scikan.app.faces import APPROXIMATION, DIGITS, INTERRUPTED, LAW, NONE, constant_lines
+from scikan.app.output import check_folder, write_columns, write_folder, write_json
 from scikan.core.dataset import Dataset
 from scikan.core.printing import to_text
 from scikan.discovery.discover import Config, Discovery, discover
@@ -25,6 +18,9 @@ from scikan.files.table import read_table
 from scikan.law.domain import domain_risks
 from scikan.law.record import Law
 
+
+MOST_OTHERS, WIDTH = 4, 76
+"""Other formulas that are printed, and characters of each."""
 
 STATUS = {"law": LAW, "none": NONE, "approximation": APPROXIMATION}
 HEADLINE = {
@@ -106,7 +102,7 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
         )
         for line in _constant_lines(found.front[0]):
             console.print(escape(f"        {line}"), style="dim")
-        _print_units(console, found.law, data)
+        _print_units(console, found.law)
         for form in found.branches[1:MOST_BRANCHES]:
             console.print(escape(f"    the same on all rows: {to_text(form, DIGITS)}"))
         for risk in domain_risks(found.law):
@@ -133,7 +129,40 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
         )
         for name, (middle, low, high) in sorted(found.features.items(), key=lambda item: -item[1][0]):
             console.print(escape(f"    {name}: {middle:.2f} ({low:.2f} to {high:.2f})"))
+    _print_agreement(console, found)
+    _print_others(console, found)
     console.print(f"{found.seconds:.1f} s", style="dim")
+
+
+def _print_agreement(console: Console, found: Discovery) -> None:
+    """Print how often the law came out again, where that was asked."""
+    again = found.choices[0].agreement
+    if found.law is None or again is None or not again.resamples:
+        return
+    told = f"Of {again.resamples} resamples of the rows, {again.preferred} prefer this form of the front"
+    if again.searches > 1:
+        told += f"; of {again.searches} searches on other rows, {again.same_form} found it"
+    console.print(f"{told}.", style="dim")
+
+
+def _print_others(console: Console, found: Discovery) -> None:
+    """Print what else is on the front, if the law leaves anything to be explained."""
+    others = [(n, c) for n, c in enumerate(found.choices, start=1) if n > 1 and not c.proposal.is_mean]
+    if found.law is None or found.front[0].is_exact or not others:
+        return
+    console.print("Other formulas that no shorter one beats (scikan choose takes one):", style="dim")
+    grid = Table(box=None, pad_edge=False, show_header=False)
+    for side in ("right", "right", "left"):
+        grid.add_column(justify=side, no_wrap=True)  # type: ignore[arg-type]
+    for number, choice in others[:MOST_OTHERS]:
+        score = choice.score
+        error = f"R2 {score.r2:.6g}" if score.relative is None else _percent(score.relative)
+        grid.add_row(str(number), error, escape(_short(to_text(choice.proposal.expression, 4))))
+    console.print(grid, style="dim")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
 
 
 def _percent(share: float) -> str:
@@ -147,9 +176,9 @@ def _constant_lines(proposal: Proposal) -> list[str]:
     return lines
 
 
-def _print_units(console: Console, law: Law, data: Dataset) -> None:
+def _print_units(console: Console, law: Law) -> None:
     """Print the units of the law's constants, or a note where the units of the columns do not fit."""
-    told = told_units(law, data)
+    told = told_units(law)
     if isinstance(told, str):
         console.print(escape(f"    note: the units of the columns do not fit the law. {told}"))
         return
@@ -159,14 +188,23 @@ def _print_units(console: Console, law: Law, data: Dataset) -> None:
 
 
 def write_answer(folder: Path, found: Discovery, data: Dataset, table: Path) -> None:
-    """Write law.json, the models and the figures into an empty folder."""
+    """Write law.json, held-out.csv, the models and the figures into an empty folder."""
     from scikan.files.model import save
 
     write_json(folder / "law.json", law_json(found, data, table))
+    write_held_out(folder / "held-out.csv", found)
     save(folder / "network.kan", found.network)
     if found.model is not None:
         save(folder / "law.kan", found.model)
     write_figures(folder, found, data)
+
+
+def write_held_out(path: Path, found: Discovery) -> None:
+    """Write the rows that no search saw, counted from 1, their target, and what was predicted of it."""
+    said = found.predictions | {
+        f"formula {n}": choice.predictions for n, choice in enumerate(found.choices[1:], start=2)
+    }
+    write_columns(path, {"row": found.held_out.rows + 1, "truth": found.truth, **said})
 
 
 def write_figures(folder: Path, found: Discovery, data: Dataset) -> None:

@@ -18,7 +18,8 @@ from scikan.core.kan import KAN
 from scikan.core.layer import new_layer
 from scikan.core.parser import parse
 from scikan.core.trees import updated
-from scikan.discovery.discover import Config, Discovery, Verdict, discover
+from scikan.discovery.discover import Config, Discovery, discover
+from scikan.discovery.judging import Verdict
 from scikan.edit.expansion import expand_depth, lock
 from scikan.edit.growth import IDENTITY, set_names
 from scikan.law.record import Law

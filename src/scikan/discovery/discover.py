@@ -8,12 +8,12 @@ The method is `discover`, below, arrow by arrow.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import binom
 from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
@@ -21,25 +21,24 @@ from scikan.core.errors import SettingError
 from scikan.core.expr import Expr
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
-from scikan.discovery.bench import views
+from scikan.discovery.agreement import agreements
+from scikan.discovery.judging import Choice, Evidence, HeldOut, Verdict, by_hand
 from scikan.discovery.proposals import Proposal, pareto
 from scikan.discovery.protocol import Plan, plan_rows
 from scikan.discovery.search import Found, SearchSettings, Watch, reranked, retold, search
 from scikan.discovery.trial import Trial, feature_scores, run_trial
-from scikan.law.evidence import SIGNIFICANCE, Dependence, Whiteness, dependence, whiteness
 from scikan.law.record import Law
 from scikan.symbolic.kanpiler import kanpiler
-from scikan.train.scoring import Score, score_predictions
+from scikan.train.scoring import Score
 
+
+Vector = Float[np.ndarray, " _"]
 
 LEAST_ROWS = 6
 """Rows below which nothing can be left out and searched without."""
 
-LEAST_GAIN = 10.0
-"""Bits by which a law must beat the mean."""
-
-Verdict = Literal["law", "approximation", "none"]
-Vector = Float[np.ndarray, " _"]
+MOST_CHOICES = 12
+"""Formulas of the front that are judged and offered."""
 
 
 @dataclass(frozen=True)
@@ -73,44 +72,72 @@ class Config:
         return SearchSettings(self.seconds / searches, self.key, self.library, self.thorough)
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What the held-out rows say: dependence on the truth, whiteness of the residual, comparison with a network."""
-
-    dependence: Dependence
-    whiteness: Whiteness
-    beats_network: bool
-    rows: int
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Discovery:
     """The answer. `law` and `model` are None with verdict "none"; the network and the scores are always there.
 
-    `truth` (rows,) and `predictions` (of "law", "network", "linear", "boosting", each (rows,)) are the rows that
-    no search saw and what was said of them: the scores come from these. `branches` are the law and its other forms by
-    description length, where columns follow from others.
+    `choices` are the formulas that no shorter one beats, each with its own score and verdict on held-out rows, the law
+    first; `choose` takes another. `branches` are the law and its other forms by description length, where columns
+    follow from others.
     """
 
-    verdict: Verdict
-    reason: str
     law: Law | None
     fitted: Law | None
     model: KAN | None
     network: KAN
-    scores: dict[str, Score]
-    protocol: str
-    evidence: Evidence
-    front: tuple[Proposal, ...]
-    readout: str
+    choices: tuple[Choice, ...]
+    held_out: HeldOut
     features: dict[str, tuple[float, float, float]]
     structure: dict[str, Any]
     seconds: float
     config: Config
-    truth: Vector
-    predictions: dict[str, Vector]
     notices: tuple[str, ...] = field(default=())
     branches: tuple[Expr, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """ "law", "approximation" or "none"."""
+        return self.choices[0].verdict
+
+    @property
+    def reason(self) -> str:
+        """One sentence that says why."""
+        return self.choices[0].reason
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the verdict rests on."""
+        return self.choices[0].evidence
+
+    @property
+    def front(self) -> tuple[Proposal, ...]:
+        """The formulas of `choices`, the law first."""
+        return tuple(choice.proposal for choice in self.choices)
+
+    @property
+    def protocol(self) -> str:
+        """Which rows judged."""
+        return self.held_out.plan.protocol
+
+    @property
+    def readout(self) -> str:
+        """ "log" if errors are taken as relative, "linear" if as additive."""
+        return self.held_out.readout
+
+    @property
+    def truth(self) -> Vector:
+        """The target on the rows that no search saw, `(rows,)`."""
+        return self.held_out.truth
+
+    @property
+    def predictions(self) -> dict[str, Vector]:
+        """What "law", "network", "linear" and "boosting" say of these rows, each `(rows,)`."""
+        return {"law": self.choices[0].predictions, **self.held_out.predictions}
+
+    @cached_property
+    def scores(self) -> dict[str, Score]:
+        """The scores of these predictions."""
+        return {name: self.held_out.score(values) for name, values in self.predictions.items()}
 
 
 def discover(
@@ -130,13 +157,7 @@ def discover(
     Raises:
         SettingError: if the table has several targets (take them one at a time), or fewer rows than `LEAST_ROWS`.
     """
-    if data.n_outputs != 1:
-        raise SettingError(f"The table has {data.n_outputs} targets.", fix="discover one at a time.")
-    if data.n_rows < LEAST_ROWS:
-        raise SettingError(
-            f"The table has {data.n_rows} usable rows; a search leaves some out and needs at least {LEAST_ROWS}.",
-            fix="add rows, or fit a form that you know with kn.fit_parameters.",
-        )
+    _check(data)
     started = monotonic()
     watch = Watch(report, keep)
     plan = plan_rows(data, config.hold_out, config.key)
@@ -145,23 +166,16 @@ def discover(
     with threadpool_limits(limits=1):
         trials = [run_trial(data, fold, config.settings(plan.searches), watch) for fold in plan.folds]
         found = _on_all_rows(data, plan, trials, config, watch)
-        judged = _Judged.of(data, plan, trials, found)
+        held_out = _held_out(data, plan, trials, found, config.key)
+        choices = _choices(held_out, trials, found)
         features = feature_scores(data, [trial.found.network for trial in trials], config.key)
-    evidence = judged.evidence(np.random.default_rng(config.key))
-    verdict, reason = _verdict(plan, found, evidence)
-    law, fitted = (None, None) if verdict == "none" else _laws(data, found)
-    return Discovery(
-        verdict=verdict,
-        reason=reason,
-        law=law,
-        fitted=fitted,
-        model=None if law is None else _compiled(law),
+    answer = Discovery(
+        law=None,
+        fitted=None,
+        model=None,
         network=found.network,
-        scores=judged.scores(),
-        protocol=plan.protocol,
-        evidence=evidence,
-        front=pareto(found.front),
-        readout=found.readout,
+        choices=choices,
+        held_out=held_out,
         features=features,
         structure={
             "groups": None,
@@ -171,78 +185,66 @@ def discover(
         },
         seconds=monotonic() - started,
         config=config,
-        truth=judged.truth,
-        predictions=judged.predictions,
         notices=data.notices,
         branches=found.branches,
     )
+    return answer if answer.verdict == "none" else _with_law(answer)
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """Truth and predictions on all rows that some search never saw."""
+def choose(found: Discovery, number: int) -> Discovery:
+    """Return the answer with another formula of its front as the law.
 
-    truth: Vector
-    views: list[Any]
-    predictions: dict[str, Vector]
-    folds: Any
-    readout: str
+    Args:
+        found: what `discover` returned.
+        number: place on `found.choices`, counted from 1 (the law itself).
 
-    @classmethod
-    def of(cls, data: Dataset, plan: Plan, trials: list[Trial], found: Found) -> "_Judged":
-        rows = np.concatenate([fold.judge for fold in plan.folds])
-        labels = np.concatenate([np.full(len(fold.judge), n) for n, fold in enumerate(plan.folds)])
-        predictions = {
-            name: np.concatenate([trial.predictions[name] for trial in trials])
-            for name in trials[0].predictions
-        }
-        logs = sum(trial.found.readout == "log" for trial in trials) * 2 > len(trials)
-        seen = [view[rows] for view in views(data, found.best.expression)]
-        return cls(
-            data.y[rows, 0],
-            seen,
-            predictions,
-            labels if plan.exchangeable_in_folds else None,
-            "log" if logs else "linear",
+    Raises:
+        SettingError: no such formula, or the one that is nothing but the mean.
+    """
+    if not 1 <= number <= len(found.choices):
+        raise SettingError(
+            f"There is no formula {number} on the front; it has {len(found.choices)}.",
+            fix=f"a number from 1 to {len(found.choices)}; found.choices lists them.",
+        )
+    place = number - 1
+    chosen = found.choices[place]
+    if chosen.proposal.is_mean:
+        raise SettingError(f"Formula {number} is the mean: no law.", fix="choose one that uses a column.")
+    if place == 0 and found.law is not None:
+        return found
+    others = (*found.choices[:place], *found.choices[number:])
+    verdict, reason = by_hand(chosen.verdict, chosen.reason)
+    choices = (replace(chosen, verdict=verdict, reason=reason), *others)
+    return _with_law(replace(found, choices=choices, branches=(chosen.proposal.expression,)))
+
+
+def _check(data: Dataset) -> None:
+    if data.n_outputs != 1:
+        raise SettingError(f"The table has {data.n_outputs} targets.", fix="discover one at a time.")
+    if data.n_rows < LEAST_ROWS:
+        raise SettingError(
+            f"The table has {data.n_rows} usable rows; a search leaves some out and needs at least {LEAST_ROWS}.",
+            fix="add rows, or fit a form that you know with kn.fit_parameters.",
         )
 
-    def scores(self) -> dict[str, Score]:
-        return {
-            name: score_predictions(values, self.truth, self.readout == "log")
-            for name, values in self.predictions.items()
-        }
 
-    def residual(self, name: str) -> Vector:
-        with np.errstate(all="ignore"):
-            values = self.predictions[name]
-            return np.asarray(np.log(values / self.truth) if self.readout == "log" else values - self.truth)
+def _choices(held_out: HeldOut, trials: list[Trial], found: Found) -> tuple[Choice, ...]:
+    """Return the formulas of the front, judged; the first by what the searches themselves predicted."""
+    law, *others = pareto(found.front)[:MOST_CHOICES]
+    judged = [held_out.judged(law, np.concatenate([trial.predictions["law"] for trial in trials]))]
+    judged += [held_out.judged(other, held_out.predicted(other)) for other in others]
+    bests = [trial.found.best for trial in trials]
+    again = agreements(held_out.data, (law, *others), held_out.readout, bests, held_out.key)
+    return tuple(replace(choice, agreement=a) for choice, a in zip(judged, again, strict=True))
 
-    def evidence(self, rng: np.random.Generator) -> Evidence:
-        law, network = self._noise("law") ** 2, self._noise("network") ** 2
-        difference = np.where(np.isfinite(law), law, np.inf) - np.where(np.isfinite(network), network, np.inf)
-        usable = np.isfinite(difference)
-        excess = float(np.mean(difference[usable])) if usable.any() else 0.0
-        error = float(np.std(difference[usable])) / np.sqrt(max(usable.sum(), 1))
-        undefined = bool(np.any(~np.isfinite(law)))
-        return Evidence(
-            dependence=dependence(self.predictions["law"], self.truth, rng, self.folds),
-            whiteness=whiteness(self._noise(), self.views, rng),
-            beats_network=bool(not undefined and excess <= 2.0 * error and not self._mostly_worse()),
-            rows=len(self.truth),
-        )
 
-    def _mostly_worse(self) -> bool:
-        """Whether the law's errors exceed the network's row by row, which one large error hides from means."""
-        excess = np.abs(self._noise("law")) - np.abs(self._noise("network"))
-        excess = excess[np.isfinite(excess) & (excess != 0.0)]
-        worse = int(np.sum(excess > 0.0))
-        return bool(len(excess) and binom.sf(worse - 1, len(excess), 0.5) < SIGNIFICANCE)
-
-    def _noise(self, name: str = "law") -> Vector:
-        """Return a residual; what is below rounding of the target counts as zero."""
-        residual = self.residual(name)
-        scale = 1.0 if self.readout == "log" else float(np.abs(self.truth).max())
-        return np.where(np.abs(residual) < 1e-9 * scale, 0.0, residual)
+def _held_out(data: Dataset, plan: Plan, trials: list[Trial], found: Found, key: int) -> HeldOut:
+    """Return the rows that some search never read, with what networks and rivals say of them."""
+    rivals = [name for name in trials[0].predictions if name != "law"]
+    predictions = {name: np.concatenate([trial.predictions[name] for trial in trials]) for name in rivals}
+    logs = sum(trial.found.readout == "log" for trial in trials) * 2 > len(trials)
+    mean_bits = next((p.bits for p in found.front if p.origin == "mean"), float("inf"))
+    return HeldOut(data, plan, predictions, "log" if logs else "linear", mean_bits, key)
 
 
 def _on_all_rows(data: Dataset, plan: Plan, trials: list[Trial], config: Config, watch: Watch) -> Found:
@@ -254,36 +256,10 @@ def _on_all_rows(data: Dataset, plan: Plan, trials: list[Trial], config: Config,
     return retold(search(everything, config.settings(plan.searches), watch), everything)
 
 
-def _verdict(plan: Plan, found: Found, evidence: Evidence) -> tuple[Verdict, str]:
-    if plan.too_few:
-        return "none", f"{evidence.rows} rows are too few for a verdict; the scores are leave-one-out."
-    if found.best.is_mean or _mean_bits(found) - found.best.bits < LEAST_GAIN:
-        return "none", "no formula describes the table in clearly fewer bits than its mean does."
-    if not evidence.dependence.is_significant:
-        p = min(evidence.dependence.pearson, evidence.dependence.rank)
-        return (
-            "none",
-            f"on rows that the search never saw, its predictions do not follow the truth (p = {min(1.0, 2 * p):.2g}).",
-        )
-    if not evidence.whiteness.is_white:
-        return (
-            "approximation",
-            "the residual on held-out rows still has structure, so the form is not complete.",
-        )
-    if not evidence.beats_network:
-        return "approximation", "a network predicts the held-out rows better, so the form is not complete."
-    return "law", "it predicts rows that the search never saw, and leaves no structure in their residual."
-
-
-def _mean_bits(found: Found) -> float:
-    return next((p.bits for p in found.front if p.origin == "mean"), float("inf"))
-
-
-def _laws(data: Dataset, found: Found) -> tuple[Law, Law]:
+def _with_law(found: Discovery) -> Discovery:
+    """Return the answer with its first formula as law, on the ranges of the table's columns, and as a KAN."""
+    data, proposal = found.held_out.data, found.choices[0].proposal
     domain = np.stack([data.x.min(axis=0), data.x.max(axis=0)], axis=1)
-    law = Law((found.best.expression,), data.targets, data.names, data.units, domain)
-    return law, replace(law, expressions=(found.best.fitted,))
-
-
-def _compiled(law: Law) -> KAN:
-    return kanpiler(law.expressions, law.names, domain=law.domain, targets=law.targets)
+    law = Law((proposal.expression,), data.targets, data.names, data.units, domain)
+    model = kanpiler(law.expressions, law.names, domain=law.domain, targets=law.targets)
+    return replace(found, law=law, fitted=replace(law, expressions=(proposal.fitted,)), model=model)

@@ -1,8 +1,8 @@
 r"""The road of symmetries: a table is reduced, searched in closed form, and told in its own symbols again.
 
 On the zero to three columns that symmetries leave, exhaustive search is cheap. Stages run in order of cost;
-each yields its best formulas, refitted on the raw rows. The road ends when one of them is exact, or when a
-short one leaves only noise.
+each yields its best formulas, refitted on the raw rows. The road ends when one of them is exact. Once a short one
+leaves only noise, the larger tables are still asked for short laws: noise hides a symmetry that holds only nearly.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -74,9 +74,10 @@ def reduced_proposals(
     for level in levels:
         tell(level)
     best: Candidate | None = None
+    leaves_noise = False
     plain = [level for level in levels if not any(step.kind == "combination" for step in level.steps)]
     for level in dict.fromkeys((levels[-1], plain[-1], levels[0])):
-        for stage in _stages(level, desk, rng, ends):
+        for stage in _stages(level, desk, rng, ends, short=leaves_noise):
             found = desk.best(stage.formulas(), ends)
             yield from (candidate.expression for candidate in found)
             best = min([*found[:1], *([best] if best else [])], key=lambda c: c.bits, default=None)
@@ -85,7 +86,8 @@ def reduced_proposals(
             if best.is_exact or monotonic() > ends:
                 return
             if stage.may_end and best.structure < SHORT and _leaves_noise(desk, best, level, rng):
-                return
+                leaves_noise = True
+                break
 
 
 class _Stage:
@@ -95,8 +97,8 @@ class _Stage:
         self.formulas, self.may_end = formulas, may_end
 
 
-def _stages(level: Level, desk: Desk, rng: np.random.Generator, ends: float) -> Iterator[_Stage]:
-    """Yield the stages of a level in order of cost; the library is made when the first of them needs it."""
+def _stages(level: Level, desk: Desk, rng: np.random.Generator, ends: float, short: bool) -> Iterator[_Stage]:
+    """Yield the stages of a level in order of cost, or those of short laws only."""
     if not level.columns.shape[1]:
         yield _Stage(lambda: [multiply([Constant(float(np.mean(level.target))), level.factor_expression])])
         return
@@ -106,6 +108,9 @@ def _stages(level: Level, desk: Desk, rng: np.random.Generator, ends: float) -> 
     screen = Screen.of(level, rng)
     light = screen.light()
     yield _Stage(lambda: screen.affine_laws(light), may_end=False)
+    if short:
+        yield _Stage(lambda: desk.tuned(family_laws(screen, light)))
+        return
     yield _Stage(lambda: screen.affine_laws(screen.heavy(1)), may_end=False)
     yield _Stage(lambda: chain(quotients(screen), moebius(screen)), may_end=False)
     yield _Stage(lambda: curved_laws(level), may_end=False)

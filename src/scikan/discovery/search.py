@@ -21,7 +21,7 @@ from scikan.core.printing import to_text
 from scikan.discovery.bench import N_REFINED, Bench, Columns
 from scikan.discovery.ladder import Climb, LadderSettings, climb
 from scikan.discovery.outlook import Outlook, View, outlook
-from scikan.discovery.proposals import EXACT, Proposal, merged
+from scikan.discovery.proposals import EXACT, Proposal, merged, pareto
 from scikan.discovery.reduced import reduced_proposals
 from scikan.discovery.relations import branches
 from scikan.discovery.stages import polynomials, power_laws
@@ -109,7 +109,7 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
     table = _some_rows(data, MOST_SEARCHED, settings.key)
     columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     y = table.y[:, 0]
-    weight = _weights(table)
+    weight = weights_of(table)
     rng = np.random.default_rng(settings.key)
     # Most formulas that are tried are undefined somewhere; that is measured, not warned of.
     with threadpool_limits(limits=1, user_api="blas"), np.errstate(all="ignore"):
@@ -143,8 +143,14 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
         bench.readout,
         climbed,
         network,
-        tuple(step.text for level in levels[-1:] for step in level.steps),
+        _symmetries(levels, ranked[0].expression, columns),
     )
+
+
+def _symmetries(levels: list[Level], law: Expr, columns: Columns) -> tuple[str, ...]:
+    """Return in words what was divided out of the table, as far as the law agrees: noise may hide that it does not."""
+    holds = (level for level in reversed(levels) if level.holds_for(law, columns))
+    return tuple(step.text for step in next(holds, levels[0]).steps) if levels else ()
 
 
 def _some_rows(data: Dataset, most: int, key: int) -> Dataset:
@@ -155,7 +161,8 @@ def _some_rows(data: Dataset, most: int, key: int) -> Dataset:
     return data.rows(rows)
 
 
-def _weights(table: Dataset) -> Any:
+def weights_of(table: Dataset) -> Any:
+    """Return the weights of squared residuals, mean 1; None if all are equal."""
     weight = table.weight if table.sigma is None else table.weight / table.sigma**2
     return None if np.ptp(weight) == 0 else weight / weight.mean()
 
@@ -269,8 +276,10 @@ def reranked(found: Found, data: Dataset) -> Found:
     table = _some_rows(data, MOST_REFITTED, 0)
     columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     with threadpool_limits(limits=1, user_api="blas"):
-        bench = Bench(columns, table.y[:, 0], _weights(table), found.readout, table)
-        again = [bench.measured(p.fitted, p.origin, steps=60) for p in found.front[: 2 * N_REFINED]]
+        bench = Bench(columns, table.y[:, 0], weights_of(table), found.readout, table)
+        # Beside the best, the short ones that nothing as short beats: a user may want one of them.
+        kept = dict.fromkeys((*found.front[: 2 * N_REFINED], *pareto(found.front)))
+        again = [bench.measured(p.fitted, p.origin, steps=60) for p in kept]
         front = bench.refined(merged([p for p in again if p is not None]))
         ranked = bench.simplest_first(front, np.random.default_rng(0))
     return replace(found, front=ranked)
@@ -287,7 +296,7 @@ def retold(found: Found, data: Dataset) -> Found:
     forms = branches(best.expression, columns, table.names)
     if forms[0] == best.expression:
         return replace(found, branches=forms)
-    bench = Bench(columns, table.y[:, 0], _weights(table), found.readout, table)
+    bench = Bench(columns, table.y[:, 0], weights_of(table), found.readout, table)
     # Once more from the fitted numbers, so that their errors are known in the new form.
     for form in (branches(best.fitted, columns, table.names)[0], forms[0]):
         told = bench.measured(form, best.origin)

@@ -29,6 +29,31 @@ def load_law(path: str | os.PathLike[str]) -> Law:
         ModelFileError: there is no such file, it is no law.json, is of a newer format, or holds no law.
     """
     path = Path(path)
+    content = load_answer(path)
+    if content.get("formula") is None:
+        raise ModelFileError(
+            f"{path} holds no law (verdict {content.get('verdict')!r}: {content.get('reason')}).",
+            fix="use the network of the same folder: network.kan.",
+        )
+    try:
+        return law_of(content)
+    except (KanError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        why = error.what if isinstance(error, KanError) else repr(error)
+        raise ModelFileError(
+            f"{path} is no law that can be read: {' '.join(why.split())}.", fix="run scikan run again."
+        ) from None
+
+
+def load_answer(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the content of a `law.json`.
+
+    Args:
+        path: a `law.json`, or the folder that holds it.
+
+    Raises:
+        ModelFileError: there is no such file, it is no law.json, or is of a newer format.
+    """
+    path = Path(path)
     path = path / "law.json" if path.is_dir() else path
     content = _content(path)
     if content.get("format") != FORMAT:
@@ -36,18 +61,7 @@ def load_law(path: str | os.PathLike[str]) -> Law:
             f"{path} has format {content.get('format')!r}; this scikan reads format {FORMAT}.",
             fix="give the law.json of a run, or install a newer scikan.",
         )
-    if content.get("formula") is None:
-        raise ModelFileError(
-            f"{path} holds no law (verdict {content.get('verdict')!r}: {content.get('reason')}).",
-            fix="use the network of the same folder: network.kan.",
-        )
-    try:
-        return _law(content)
-    except (KanError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        why = error.what if isinstance(error, KanError) else repr(error)
-        raise ModelFileError(
-            f"{path} is no law that can be read: {' '.join(why.split())}.", fix="run scikan run again."
-        ) from None
+    return content
 
 
 def load_verdict(path: str | os.PathLike[str]) -> str:
@@ -80,7 +94,12 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _law(content: Mapping[str, Any]) -> Law:
+def law_of(content: Mapping[str, Any]) -> Law:
+    """Return the law in the content of a law.json.
+
+    Raises:
+        KanError, LookupError, TypeError, ValueError: the content is none.
+    """
     columns = content["names"]
     names = tuple(str(name) for name in columns)
     tree = parse(str(content["formula"]), names=names)

@@ -163,7 +163,7 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
 
 
 def plot_front(front: Sequence[Any]) -> "Figure":
-    """Return formulas as numbered points, complexity against error, the formulas beside them.
+    """Return formulas by their places on the front as points, complexity against error, the formulas beside them.
 
     Of the formulas given, those are shown that no simpler one beats.
 
@@ -173,7 +173,8 @@ def plot_front(front: Sequence[Any]) -> "Figure":
     Raises:
         ShapeError: the front is empty.
     """
-    items = _unbeaten(front)
+    numbered = _unbeaten(front)
+    places, items = [place for place, _ in numbered], [item for _, item in numbered]
     if not items:
         raise ShapeError("The front is empty.", fix="pass at least one formula.")
     texts = [_shortened(_formula(item.expression)) for item in items]
@@ -186,7 +187,7 @@ def plot_front(front: Sequence[Any]) -> "Figure":
         figure, (axes,) = _axes(8.0, max(3.4, 0.24 * len(items) + 0.8))
         axes.plot(sizes, errors, "-", color=FAINT, lw=0.8, zorder=1)
         axes.scatter(sizes, errors, color="white", edgecolors=SERIES[0], linewidths=1.2, s=150, zorder=2)
-        for place, (x, y) in enumerate(zip(sizes, errors, strict=True), start=1):
+        for place, x, y in zip(places, sizes, errors, strict=True):
             axes.text(
                 x, y, str(place), ha="center", va="center_baseline", fontsize=8.5, color=SERIES[0], zorder=3
             )
@@ -197,9 +198,7 @@ def plot_front(front: Sequence[Any]) -> "Figure":
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("complexity")
         axes.set_ylabel("relative error")
-        handles = [
-            Line2D([], [], ls="", color=SERIES[0], marker=f"${n + 1}$", ms=7) for n in range(len(items))
-        ]
+        handles = [Line2D([], [], ls="", color=SERIES[0], marker=f"${place}$", ms=7) for place in places]
         legend = figure.legend(
             handles, texts, loc="outside right upper", handletextpad=0.3, borderaxespad=0.8
         )
@@ -208,12 +207,15 @@ def plot_front(front: Sequence[Any]) -> "Figure":
     return figure
 
 
-def _unbeaten(front: Sequence[Any]) -> list[Any]:
-    """Return the items with a smaller error than every simpler one, the simplest first."""
-    kept: list[Any] = []
-    for item in sorted(front, key=lambda item: (complexity(item.expression), float(item.relative))):
-        if not kept or item.relative < kept[-1].relative:
-            kept.append(item)
+def _unbeaten(front: Sequence[Any]) -> list[tuple[int, Any]]:
+    """Return the items with a smaller error than every simpler one and their places from 1, the simplest first."""
+    kept: list[tuple[int, Any]] = []
+    by_size = sorted(
+        enumerate(front, start=1), key=lambda item: (complexity(item[1].expression), float(item[1].relative))
+    )
+    for place, item in by_size:
+        if not kept or item.relative < kept[-1][1].relative:
+            kept.append((place, item))
     return kept
 
 

@@ -1,14 +1,19 @@
 """A table on the way to fewer columns: what it was divided by, and how it came to be."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.expr import Expr
+from scikan.core.expr import Expr, evaluate
+from scikan.core.samples import evenly
 from scikan.structure.answers import Surrogate
 
+
+N_TOUCHED, H, NOTHING = 60, 1e-5, 1e-4
+"""Rows, steps of differences in units of a column's spread, and what rounding leaves of a gradient, for `holds_for`."""
 
 Rows = Float[np.ndarray, "rows columns"]
 Vector = Float[np.ndarray, " rows"]
@@ -51,6 +56,34 @@ class Level:
         parts = {name: getattr(self, name)[pick] for name in ("columns", "target", "factor", "weight")}
         return replace(self, **parts)
 
+    def holds_for(self, law: Expr, columns: Mapping[str, Vector]) -> bool:
+        """Whether a law of the table's own columns is the factor times a function of the level's.
+
+        Then the gradient of law / factor lies in the span of theirs, on whatever rows.
+        """
+        wanted = _slopes(law / self.factor_expression, columns)
+        spanned = [_slopes(expr, columns) for expr in self.expressions]
+        laid = np.stack(spanned, axis=2) if spanned else wanted[:, :, None][:, :, :0]
+        usable = np.isfinite(wanted).all(axis=1) & np.isfinite(laid).all(axis=(1, 2))
+        left = [
+            w - s @ np.linalg.lstsq(s, w, rcond=1e-9)[0]
+            for w, s in zip(wanted[usable], laid[usable], strict=True)
+        ]
+        return bool(left) and bool(np.linalg.norm(left) <= NOTHING * np.linalg.norm(wanted[usable]))
+
     def missed_by(self, surrogate: Surrogate) -> float:
         """Return the root mean square leave-one-out residual of the level's surrogate, in units of y (weighted)."""
         return float(np.sqrt(np.mean((surrogate.loo * self.weight) ** 2)))
+
+
+def _slopes(expr: Expr, columns: Mapping[str, Vector]) -> Float[np.ndarray, "few names"]:
+    """Return differences of a formula by each column in units of its spread, on a few rows."""
+    pick = evenly(len(next(iter(columns.values()))), N_TOUCHED)
+    few = {name: values[pick] for name, values in columns.items()}
+
+    def moved(name: str, steps: float) -> Vector:
+        shifted = few | {name: few[name] + steps * few[name].std()}
+        with np.errstate(all="ignore"):
+            return np.asarray(np.broadcast_to(evaluate(expr, shifted), len(pick)), float)
+
+    return np.stack([moved(name, H) - moved(name, -H) for name in few], axis=1) / (2 * H)
