@@ -40,6 +40,7 @@ _HOMES = {
     "core.parser": ("parse",),
     "discovery.correction": ("Correction", "correct"),
     "discovery.discover": ("Config", "Discovery", "choose", "discover"),
+    "discovery.shared": ("SharedDiscovery", "discover_shared"),
     "core.mlp": ("MLP",),
     "edit.anatomy": ("auto_swap", "connection_cost", "swap"),
     "edit.attribution": ("Bands", "Scores", "attribute", "attribution_bands", "interactions"),
@@ -70,6 +71,7 @@ _HOMES = {
     "physics.lagrangian": ("Lagrangian", "lagrangian"),
     "physics.symmetry": ("Entry", "FlatSlices", "HiddenSymmetry", "Invariant", "hidden_symmetry"),
     "physics.trajectories": ("LagrangianAlong", "lagrangian_along"),
+    "show.experiments": ("plot_experiments",),
     "show.film": ("film",),
     "show.trees": ("plot_tree",),
     "show.plot": (

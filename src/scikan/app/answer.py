@@ -55,7 +55,7 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
         "names": {name: {"unit": data.units.get(name), "range": _range(data, name)} for name in data.names},
         "notices": list(found.notices),
         "rows": data.n_rows,
-        "table": None if source is None else {"name": source.name, "sha256": _digest(source)},
+        "table": None if source is None else source_json(source),
         "seconds": round(found.seconds, 3),
         "seed": found.config.key,
         "versions": versions(),
@@ -164,7 +164,7 @@ def _on_front(choice: Choice) -> dict[str, Any]:
         "scores": choice.score.to_dict(),
         "verdict": choice.verdict,
         "reason": choice.reason,
-        "evidence": _evidence(choice.evidence),
+        "evidence": evidence_json(choice.evidence),
         "agreement": None if choice.agreement is None else _agreement(choice.agreement),
     }
 
@@ -179,7 +179,8 @@ def _measured(proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def _evidence(evidence: Evidence) -> dict[str, Any]:
+def evidence_json(evidence: Evidence) -> dict[str, Any]:
+    """Return what a verdict rests on."""
     return {
         "dependence_p": {"pearson": evidence.dependence.pearson, "rank": evidence.dependence.rank},
         "residual_neighbour_correlation": finite(evidence.whiteness.correlation),
@@ -207,5 +208,6 @@ def _range(data: Dataset, name: str) -> list[float]:
     return [float(column.min()), float(column.max())]
 
 
-def _digest(source: Path) -> str:
-    return hashlib.sha256(source.read_bytes()).hexdigest()
+def source_json(source: Path) -> dict[str, str]:
+    """Return the name of the table's file and what its bytes are known by."""
+    return {"name": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest()}

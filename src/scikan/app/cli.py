@@ -5,6 +5,7 @@ standard error; exit status 0 means a law, 3 none, 4 an approximation, 2 bad inp
 """
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,6 +89,10 @@ def run(
     delimiter: Delimiter = None,
     decimal: Decimal = None,
     sheet: Sheet = None,
+    constants_by: Annotated[
+        str | None,
+        typer.Option(help="Column that names experiments: one law for all, some constants for each."),
+    ] = None,
     seed: Seed = 0,
     minutes: Annotated[float, typer.Option(help="Time for networks, in minutes.")] = 1.0,
     hold_out: Annotated[float, typer.Option(help="Share of rows that the search never reads.")] = 0.4,
@@ -101,41 +106,16 @@ def run(
     """Find the law in a table: stages as they go, then the formula, its score on unseen rows, and a picture."""
     with spoken_errors(debug):
         from scikan.app.run import run_table
+        from scikan.app.shared_run import run_shared
+        from scikan.discovery.discover import Config
 
         group, time = _split_choice(split, group, time)
         options = _table_options(
             inputs, ignore, sigma, missing, category, group, time, delimiter, decimal, sheet
         )
-        status = run_table(
-            table,
-            target,
-            options,
-            out=out,
-            overwrite=overwrite,
-            seed=seed,
-            seconds=60.0 * minutes,
-            hold_out=hold_out,
-            thorough=thorough,
-            quiet=quiet,
-        )
-    raise typer.Exit(status)
-
-
-@app.command()
-def choose(
-    folder: Annotated[Path, typer.Argument(help="The folder that run wrote.", show_default=False)],
-    number: Annotated[
-        int, typer.Argument(help="Place on the front, from 1: see front.svg.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the new answer.", show_default=False)],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
-    debug: Debug = False,
-) -> None:
-    """Take another formula of a run's front as the law; nothing is searched again."""
-    with spoken_errors(debug):
-        from scikan.app.choosing import choose_formula
-
-        status = choose_formula(folder, number, out=out, overwrite=overwrite)
+        config = Config(seconds=60.0 * minutes, hold_out=hold_out, key=seed, thorough=thorough)
+        command = run_table if constants_by is None else partial(run_shared, by=constants_by)
+        status = command(table, target, options, config=config, out=out, overwrite=overwrite, quiet=quiet)
     raise typer.Exit(status)
 
 

@@ -1,5 +1,6 @@
 """The main job as a command: read, discover, print, write. Faces may print; everything below them may not."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from scikan.discovery.proposals import Proposal
 from scikan.files.table import read_table
 from scikan.law.domain import domain_risks
 from scikan.law.record import Law
+from scikan.train.scoring import Score
 
 
 MOST_OTHERS, WIDTH = 4, 76
@@ -35,21 +37,17 @@ def run_table(
     target: str,
     options: dict[str, Any],
     *,
+    config: Config,
     out: Path | None,
     overwrite: bool,
-    seed: int,
-    seconds: float,
-    hold_out: float,
-    thorough: bool,
     quiet: bool,
 ) -> int:
     """Run the main job and return the exit status."""
     console = Console(highlight=False, soft_wrap=True)
     if out is not None:
         check_folder(out, overwrite)
-    config = Config(seconds=seconds, hold_out=hold_out, key=seed, thorough=thorough)
-    data = read_table(table, target, test=0, key=seed, **options)
-    tell = _teller(console, quiet)
+    data = read_table(table, target, test=0, key=config.key, **options)
+    tell = teller(console, quiet)
     tell(f"{table.name}: {data.n_rows} rows, {data.targets[0]} from {', '.join(data.names)}")
     for notice in data.notices:
         tell(f"note: {notice}")
@@ -68,7 +66,9 @@ def run_table(
     return STATUS[found.verdict]
 
 
-def _teller(console: Console, quiet: bool) -> Any:
+def teller(console: Console, quiet: bool) -> Callable[[str], None]:
+    """Return what prints a line of progress, or nothing if that is not wanted."""
+
     def tell(line: str) -> None:
         if not quiet:
             console.print(escape(line), style="dim")
@@ -108,19 +108,12 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
         for risk in domain_risks(found.law):
             console.print(escape(f"    note: {risk.told}"))
     console.print()
-    unit = data.units.get(data.targets[0])
-    grid = Table(box=None, pad_edge=False, title=None, header_style="dim")
-    for heading, side in (("", "left"), ("R2", "right"), (f"RMSE{f' [{unit}]' if unit else ''}", "right")):
-        grid.add_column(heading.replace("[", r"\["), justify=side)  # type: ignore[arg-type]
-    if found.scores["law"].relative is not None:
-        grid.add_column("relative", justify="right")
-    for name, score in found.scores.items():
-        label = "no law" if name == "law" and found.law is None else name
-        relative = [] if score.relative is None else [_percent(score.relative)]
-        grid.add_row(label, f"{score.r2:.6g}", f"{score.rmse:.4g}", *relative)
+    scores = {
+        "no law" if name == "law" and found.law is None else name: s for name, s in found.scores.items()
+    }
     rows = found.evidence.rows
     console.print(f"On {rows} rows that the search never saw ({found.protocol}):", style="dim")
-    console.print(grid)
+    console.print(score_table(scores, data.units.get(data.targets[0])))
     if found.verdict == "none":
         console.print()
         console.print(
@@ -132,6 +125,19 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
     _print_agreement(console, found)
     _print_others(console, found)
     console.print(f"{found.seconds:.1f} s", style="dim")
+
+
+def score_table(scores: Mapping[str, Score], unit: str | None) -> Table:
+    """Return scores on held-out rows side by side; `unit` is the target's."""
+    grid = Table(box=None, pad_edge=False, title=None, header_style="dim")
+    for heading, side in (("", "left"), ("R2", "right"), (f"RMSE{f' [{unit}]' if unit else ''}", "right")):
+        grid.add_column(heading.replace("[", r"\["), justify=side)  # type: ignore[arg-type]
+    if any(score.relative is not None for score in scores.values()):
+        grid.add_column("relative", justify="right")
+    for name, score in scores.items():
+        relative = [] if score.relative is None else [_percent(score.relative)]
+        grid.add_row(name, f"{score.r2:.6g}", f"{score.rmse:.4g}", *relative)
+    return grid
 
 
 def _print_agreement(console: Console, found: Discovery) -> None:

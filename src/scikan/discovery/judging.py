@@ -77,6 +77,7 @@ class HeldOut:
         readout: whether errors are additive or relative.
         mean_bits: description length of the table by its mean.
         key: seed of the tests' permutations.
+        rival: which of the predictions the law must not be worse than.
     """
 
     data: Dataset
@@ -85,6 +86,7 @@ class HeldOut:
     readout: Readout
     mean_bits: float
     key: int
+    rival: str = "network"
 
     @cached_property
     def rows(self) -> Int[np.ndarray, " rows"]:
@@ -117,12 +119,12 @@ class HeldOut:
     def judged(self, proposal: Proposal, predictions: Vector) -> Choice:
         """Return a formula with its evidence and verdict."""
         evidence = self._evidence(proposal, predictions)
-        verdict, reason = _verdict(self.plan, proposal, self.mean_bits, evidence)
+        verdict, reason = _verdict(self, proposal, evidence)
         return Choice(proposal, predictions, self.score(predictions), evidence, verdict, reason)
 
     def _evidence(self, proposal: Proposal, predictions: Vector) -> Evidence:
         rng = np.random.default_rng(self.key)
-        law, network = self._noise(predictions), self._noise(self.predictions["network"])
+        law, network = self._noise(predictions), self._noise(self.predictions[self.rival])
         difference = _or_infinite(law**2) - _or_infinite(network**2)
         usable = np.isfinite(difference)
         excess = float(np.mean(difference[usable])) if usable.any() else 0.0
@@ -163,10 +165,10 @@ def _mostly_worse(law: Vector, network: Vector) -> bool:
     return bool(len(excess) and binom.sf(worse - 1, len(excess), 0.5) < SIGNIFICANCE)
 
 
-def _verdict(plan: Plan, proposal: Proposal, mean_bits: float, evidence: Evidence) -> tuple[Verdict, str]:
-    if plan.too_few:
+def _verdict(rows: HeldOut, proposal: Proposal, evidence: Evidence) -> tuple[Verdict, str]:
+    if rows.plan.too_few:
         return "none", f"{evidence.rows} rows are too few for a verdict; the scores are leave-one-out."
-    if proposal.is_mean or mean_bits - proposal.bits < LEAST_GAIN:
+    if proposal.is_mean or rows.mean_bits - proposal.bits < LEAST_GAIN:
         return "none", "no formula describes the table in clearly fewer bits than its mean does."
     if not evidence.dependence.is_significant:
         p = min(evidence.dependence.pearson, evidence.dependence.rank)
@@ -180,7 +182,10 @@ def _verdict(plan: Plan, proposal: Proposal, mean_bits: float, evidence: Evidenc
             "the residual on held-out rows still has structure, so the form is not complete.",
         )
     if not evidence.beats_network:
-        return "approximation", "a network predicts the held-out rows better, so the form is not complete."
+        return (
+            "approximation",
+            f"a {rows.rival} predicts the held-out rows better, so the form is not complete.",
+        )
     return "law", "it predicts rows that the search never saw, and leaves no structure in their residual."
 
 

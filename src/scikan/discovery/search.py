@@ -79,12 +79,14 @@ class SearchSettings:
         key: seed of inner splits and starts.
         library: functions that edges may be named after.
         thorough: climb the ladder even after a short law with white residuals.
+        compare: climb a few rungs beside a law that is settled without networks, for one to compare it with.
     """
 
     seconds: float = 60.0
     key: int = 0
     library: Library = LIBRARY
     thorough: bool = False
+    compare: bool = True
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
         if bench.readout == "linear" and len(seen.views) == 1:
             least = min([least, *(level.error for level in levels)])
         settled = bench.settles(front[0], rng, least) and not settings.thorough
-        rungs = LadderSettings(seconds=settings.seconds, shapes=COMPARED if settled else 99, name=not settled)
+        compared = COMPARED if settings.compare else 0
+        rungs = LadderSettings(seconds=settings.seconds, shapes=compared if settled else 99, name=not settled)
         network, climbed = _networks(table, rungs, settings, watch)
         if climbed.named and not front[0].is_exact:
             front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
@@ -214,8 +217,13 @@ def _likelihood(law: Expr, columns: Columns, y: Any, weight: Any, readout: Reado
     """Return the logarithm of a refitted law's likelihood under additive or relative errors, up to what both share."""
     mean_square = refit(law, columns, y, weight, readout, steps=20).mean_square
     floor = EXACT * target_variance(y, weight, readout)
+    return log_likelihood(max(mean_square, floor), y, readout)
+
+
+def log_likelihood(mean_square: float, y: Any, readout: Readout) -> float:
+    """Return the logarithm of the likelihood of a fit, up to what additive and relative errors share."""
     jacobian = float(np.sum(np.log(y))) if readout == "log" else 0.0
-    return float(-0.5 * len(y) * np.log(max(mean_square, floor))) - jacobian
+    return float(-0.5 * len(y) * np.log(mean_square)) - jacobian
 
 
 def _with_errors_of_its_own(bench: Bench, front: list[Proposal]) -> tuple[Bench, list[Proposal]]:

@@ -132,7 +132,8 @@ def first_draft(raw: RawTable, roles: Roles) -> Draft:
     if roles.sigma is not None:
         draft = replace(draft, sigma=_positive(numbers(roles.sigma, "sigma"), raw))
     if roles.group is not None:
-        draft = replace(draft, groups=encode(read(roles.group))[0])
+        column = read(roles.group)
+        draft = replace(draft, groups=encode(column)[0], labels=(*draft.labels, column))
     if roles.time is not None:
         draft = replace(draft, groups=_time_blocks(read(roles.time), raw))
         draft = draft.tell(f'Rows are split in blocks of time ("{roles.time}").')

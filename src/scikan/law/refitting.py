@@ -245,10 +245,10 @@ def _polished(problem: Problem, point: _Point) -> _Point:
 
 
 def _is_stationary(problem: Problem, point: _Point) -> bool:
-    """Whether residual and Jacobian are orthogonal, or nothing but rounding is left."""
+    """Whether residual and Jacobian are orthogonal, or nothing but rounding is left, or there is nothing to move."""
     if not np.isfinite(point.loss):
         return False
-    if point.loss <= len(point.residual) * (10 * ROUNDING * problem.scale) ** 2:
+    if not len(point.values) or point.loss <= len(point.residual) * (10 * ROUNDING * problem.scale) ** 2:
         return True
     cosines = _scaled(point.jacobian)[0].T @ point.residual / np.sqrt(point.loss)
     return bool(np.max(np.abs(cosines)) < 1e-5)

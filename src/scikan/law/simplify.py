@@ -284,7 +284,10 @@ def _power_of_product(base: Mul, exponent: Expr, positive: frozenset[str]) -> Ex
     """(c u)**p is c**p u**p where p is whole, or c positive and c**p a number."""
     e = exact(exponent)
     if e is not None and e.denominator == 1:
-        spread = multiply(power(f, exponent) for f in base.args)
+        spread = multiply(
+            _power_of_power(f, exponent, positive) if isinstance(f, Pow) else power(f, exponent)
+            for f in base.args
+        )
         return spread if cost(spread) <= cost(Pow(base, exponent)) else Pow(base, exponent)
     for factor in base.args:
         rest = multiply(f for f in base.args if f is not factor)

@@ -7,7 +7,7 @@ are fitted again, and a snap that costs the residuals more than eight bits is ta
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -160,11 +160,29 @@ def snap(
     Raises:
         ShapeError, SettingError, ColumnError: as `refit` does.
     """
-    variance = target_variance(y, weight, readout)
-    n_rows = len(np.asarray(y))
+    return snap_by(
+        lambda tree: refit(tree, columns, y, weight, readout),
+        expr,
+        target_variance(y, weight, readout),
+        len(np.asarray(y)),
+        units_only,
+    )
+
+
+def snap_by(
+    fit: Callable[[Expr], Refit], expr: Expr, variance: float, n_rows: int, units_only: bool = False
+) -> Snapped:
+    """Return the law with constants made simple where the data support it, whatever way it is fitted to them.
+
+    Args:
+        fit: returns a formula with its constants fitted.
+        expr, units_only: as in `snap`.
+        variance: of the target, in the units of the fit's mean square.
+        n_rows: how many rows there are.
+    """
 
     def fitted(tree: Expr) -> Refit:
-        return refit(unit_form(simplify(tree)), columns, y, weight, readout)
+        return fit(unit_form(simplify(tree)))
 
     records: list[Snap] = []
     refused: set[int] = set()
@@ -175,7 +193,7 @@ def snap(
         if units_only:
             offers = [o for o in offers if o[2] in (ZERO, ONE, MINUS_ONE)]
         if not offers:
-            final = refit(simplify(current.expr), columns, y, weight, readout)
+            final = fit(simplify(current.expr))
             return Snapped(final.expr, final.mean_square, tuple(records))
         _, i, number = max(offers, key=lambda offer: offer[0])
         found = constants(current.expr)
