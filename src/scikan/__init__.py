@@ -40,6 +40,7 @@ _HOMES = {
     "core.parser": ("parse",),
     "discovery.correction": ("Correction", "correct"),
     "discovery.discover": ("Config", "Discovery", "choose", "discover"),
+    "discovery.several": ("Discoveries", "discover_each"),
     "core.mlp": ("MLP",),
     "edit.anatomy": ("auto_swap", "connection_cost", "swap"),
     "edit.attribution": ("Bands", "Scores", "attribute", "attribution_bands", "interactions"),

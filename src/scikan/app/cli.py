@@ -32,6 +32,12 @@ Table = Annotated[
     Path, typer.Argument(help="CSV, TSV, whitespace table, .xlsx or .parquet.", show_default=False)
 ]
 Target = Annotated[str, typer.Option("--target", "-t", help="Column to explain.", show_default=False)]
+Targets = Annotated[
+    str,
+    typer.Option(
+        "--target", "-t", help="Column to explain, or several separated by commas.", show_default=False
+    ),
+]
 Inputs = Annotated[
     str | None, typer.Option(help="Columns to explain it by, separated by commas. Default: all others.")
 ]
@@ -74,7 +80,7 @@ def version(
 @app.command()
 def run(
     table: Table,
-    target: Target,
+    target: Targets,
     out: Annotated[Path | None, typer.Option(help="Folder for model, figures and law.json.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
     inputs: Inputs = None,
@@ -100,7 +106,7 @@ def run(
 ) -> None:
     """Find the law in a table: stages as they go, then the formula, its score on unseen rows, and a picture."""
     with spoken_errors(debug):
-        from scikan.app.run import run_table
+        from scikan.app.several import run_table
 
         group, time = _split_choice(split, group, time)
         options = _table_options(
@@ -123,7 +129,9 @@ def run(
 
 @app.command()
 def choose(
-    folder: Annotated[Path, typer.Argument(help="The folder that run wrote.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="The folder that run wrote for one target.", show_default=False)
+    ],
     number: Annotated[
         int, typer.Argument(help="Place on the front, from 1: see front.svg.", show_default=False)
     ],
@@ -258,7 +266,8 @@ def show(
 @app.command()
 def predict(
     model: Annotated[
-        Path, typer.Argument(help="A .kan file, or the law.json that run wrote.", show_default=False)
+        Path,
+        typer.Argument(help="A .kan file, or the folder or law.json that run wrote.", show_default=False),
     ],
     table: Table,
     out: Annotated[Path | None, typer.Option(help="CSV file. Default: standard output.")] = None,
