@@ -291,7 +291,7 @@ def _model_of(path: Path) -> Path:
             return path / name
     raise ModelFileError(
         f"The folder {path} holds neither law.kan nor network.kan.",
-        fix="give the --out folder of scikan run, or a model file.",
+        fix="give the --out folder of scikan run (of several targets: one of the folders in it), or a model file.",
     )
 
 

@@ -91,11 +91,15 @@ def load_answer(path: str | os.PathLike[str]) -> dict[str, Any]:
 def load_verdict(path: str | os.PathLike[str]) -> str:
     """Return the verdict in a `law.json` ("law", "approximation", "none"), empty if it holds none.
 
+    Of several targets it says which have what: "approximation: law for x; none for y."
+
     Raises:
         ModelFileError: there is no such file, or it is no law.json.
     """
     path = Path(path)
-    return str(_content(path / "law.json" if path.is_dir() else path).get("verdict") or "")
+    content = _content(path / "law.json" if path.is_dir() else path)
+    verdict = str(content.get("verdict") or "")
+    return f"{verdict}: {content.get('reason')}" if "answers" in content else verdict
 
 
 def _content(path: Path) -> dict[str, Any]:
