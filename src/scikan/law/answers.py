@@ -54,7 +54,7 @@ def load_law(path: str | os.PathLike[str]) -> Law:
 
 def single_answers(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the answers that a law.json holds, by target: its own, or those of several targets."""
-    answers: Mapping[str, Any] = content.get("answers", {content.get("target"): content})
+    answers: Mapping[str, Any] = content.get("answers", {str(content.get("target")): content})
     return answers
 
 
