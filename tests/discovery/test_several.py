@@ -148,3 +148,12 @@ def test_a_joint_domain_holds_those_of_its_laws(found):
     wide = replace(found["y"].law, domain=found["y"].law.domain + np.array([-1.0, 1.0]))
     assert np.array_equal(joined((found["x"].law, wide)).domain, wide.domain)
     assert joined((found["x"].law, replace(wide, domain=None))).domain is None
+
+
+def test_a_row_without_one_of_the_targets_is_used_for_none():
+    table = DATA.frame()
+    table.loc[3, "x"] = table.loc[7, "y"] = np.nan
+    with pytest.raises(kn.TableError, match='"x" has 1 missing value.*So have "y".*\n.*--missing drop'):
+        kn.read_table(table, ["x", "y"])
+    data = kn.read_table(table, ["x", "y"], missing="drop")
+    assert data.n_rows == of_target(data, "x").n_rows == 118
