@@ -41,6 +41,7 @@ _HOMES = {
     "discovery.correction": ("Correction", "correct"),
     "discovery.discover": ("Config", "Discovery", "choose", "discover"),
     "discovery.shared": ("SharedDiscovery", "discover_shared"),
+    "discovery.several": ("Discoveries", "discover_each"),
     "core.mlp": ("MLP",),
     "edit.anatomy": ("auto_swap", "connection_cost", "swap"),
     "edit.attribution": ("Bands", "Scores", "attribute", "attribution_bands", "interactions"),

@@ -1,6 +1,7 @@
 """Another formula of a run's front becomes the law: read from the folder of the run, written as a folder of its own."""
 
 import csv
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def choose_formula(folder: Path, number: int, *, out: Path, overwrite: bool) -> 
         raise SettingError(f"{folder} is no folder.", fix="give the folder that scikan run --out wrote.")
     check_folder(out, overwrite)
     try:
-        answer, law = _chosen(load_answer(folder), number)
+        answer, law = _chosen(_one_answer(folder, number), number)
         held_out = _held_out(folder / HELD_OUT)
     except KanError:
         raise
@@ -55,6 +56,19 @@ def choose_formula(folder: Path, number: int, *, out: Path, overwrite: bool) -> 
     console.print(escape(answer["reason"][0].upper() + answer["reason"][1:]))
     console.print(f"written: {out}/", style="dim")
     return LAW if answer["verdict"] == "law" else APPROXIMATION
+
+
+def _one_answer(folder: Path, number: int) -> Answer:
+    """Return the content of law.json; of several targets a user has to name one."""
+    answer = load_answer(folder)
+    if "answers" in answer:
+        places = [str(folder / name) for name in answer["folders"].values()]
+        raise SettingError(
+            f"{folder} holds the answers for {len(places)} targets; each has a front of its own.",
+            fix=f"choose in the folder of one: scikan choose {shlex.quote(places[0])} {number} --out NEW"
+            f" (the folders: {', '.join(places)}).",
+        )
+    return answer
 
 
 def _chosen(old: Answer, number: int) -> tuple[Answer, Law]:

@@ -33,6 +33,12 @@ Table = Annotated[
     Path, typer.Argument(help="CSV, TSV, whitespace table, .xlsx or .parquet.", show_default=False)
 ]
 Target = Annotated[str, typer.Option("--target", "-t", help="Column to explain.", show_default=False)]
+Targets = Annotated[
+    str,
+    typer.Option(
+        "--target", "-t", help="Column to explain, or several separated by commas.", show_default=False
+    ),
+]
 Inputs = Annotated[
     str | None, typer.Option(help="Columns to explain it by, separated by commas. Default: all others.")
 ]
@@ -75,7 +81,7 @@ def version(
 @app.command()
 def run(
     table: Table,
-    target: Target,
+    target: Targets,
     out: Annotated[Path | None, typer.Option(help="Folder for model, figures and law.json.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
     inputs: Inputs = None,
@@ -105,7 +111,7 @@ def run(
 ) -> None:
     """Find the law in a table: stages as they go, then the formula, its score on unseen rows, and a picture."""
     with spoken_errors(debug):
-        from scikan.app.run import run_table
+        from scikan.app.several import run_table
         from scikan.app.shared_run import run_shared
         from scikan.discovery.discover import Config
 
@@ -116,6 +122,26 @@ def run(
         config = Config(seconds=60.0 * minutes, hold_out=hold_out, key=seed, thorough=thorough)
         command = run_table if constants_by is None else partial(run_shared, by=constants_by)
         status = command(table, target, options, config=config, out=out, overwrite=overwrite, quiet=quiet)
+    raise typer.Exit(status)
+
+
+@app.command()
+def choose(
+    folder: Annotated[
+        Path, typer.Argument(help="The folder that run wrote for one target.", show_default=False)
+    ],
+    number: Annotated[
+        int, typer.Argument(help="Place on the front, from 1: see front.svg.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the new answer.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Take another formula of a run's front as the law; nothing is searched again."""
+    with spoken_errors(debug):
+        from scikan.app.choosing import choose_formula
+
+        status = choose_formula(folder, number, out=out, overwrite=overwrite)
     raise typer.Exit(status)
 
 
@@ -238,7 +264,8 @@ def show(
 @app.command()
 def predict(
     model: Annotated[
-        Path, typer.Argument(help="A .kan file, or the law.json that run wrote.", show_default=False)
+        Path,
+        typer.Argument(help="A .kan file, or the folder or law.json that run wrote.", show_default=False),
     ],
     table: Table,
     out: Annotated[Path | None, typer.Option(help="CSV file. Default: standard output.")] = None,

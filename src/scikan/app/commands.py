@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scikan.app.faces import INTERRUPTED, LAW, NONE
+from scikan.app.faces import INTERRUPTED, LAW, NONE, tell_unexplained
 from scikan.app.output import check_file, write_file
 from scikan.core.dataset import Dataset
 from scikan.core.errors import ModelFileError, NotSymbolicError, SettingError
@@ -291,7 +291,7 @@ def _model_of(path: Path) -> Path:
             return path / name
     raise ModelFileError(
         f"The folder {path} holds neither law.kan nor network.kan.",
-        fix="give the --out folder of scikan run, or a model file.",
+        fix="give the --out folder of scikan run (of several targets: one of the folders in it), or a model file.",
     )
 
 
@@ -330,6 +330,7 @@ def predict_table(path: Path, table: Path, options: Options, *, out: Path | None
     if out is not None:
         check_file(out, overwrite)
     names, targets, domain, function = _predictor(path)
+    tell_unexplained(aside, path)
     rows = read_rows(table, names, **options)
     with np.errstate(all="ignore"):
         predictions = np.asarray(function(rows), float).reshape(len(rows), -1)
@@ -358,7 +359,7 @@ def _predictor(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Any, Any]:
         at = [n for n, name in enumerate(law.names) if name in used]
         names = tuple(law.names[n] for n in at)
         domain = None if law.domain is None else law.domain[at]
-        call = lambda rows: np.broadcast_to(law(dict(zip(names, rows.T, strict=True))), len(rows))
+        call = lambda rows: law(dict(zip(names, rows.T, strict=True)))
         return names, law.targets, domain, call
     model = one_network(path)
     return model.names, model.targets, np.asarray(model.domain, float), model

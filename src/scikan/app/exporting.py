@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from scikan.app.faces import LAW, NONE
+from scikan.app.faces import LAW, NONE, tell_unexplained
 from scikan.app.output import check_file, write_file
 from scikan.core.errors import SettingError
 from scikan.law.answers import load_law, load_verdict
@@ -31,6 +31,7 @@ def export_law(path: Path, language: str, *, out: Path | None, overwrite: bool, 
     if out is not None:
         check_file(out, overwrite)
     law = load_law(path)
+    tell_unexplained(aside, path)
     made = exported(law, language, verdict=load_verdict(path), run=run)
     if out is None:
         sys.stdout.write(made.text)

@@ -8,6 +8,10 @@ import typer
 
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
     from scikan.core.expr import Expr
 
 
@@ -27,6 +31,16 @@ def constant_lines(expr: "Expr") -> list[str]:
     from scikan.core.expr import constants
 
     return [f"{c.value:.{DIGITS}g} +- {c.error:.2g}" for c in constants(expr) if c.error]
+
+
+def tell_unexplained(aside: "Console", path: "Path") -> None:
+    """Say which targets of a run have no formula, where `path` is its folder or law.json."""
+    from scikan.law.answers import unexplained
+
+    if not (path.is_dir() or path.suffix == ".json"):
+        return
+    for target in unexplained(path):
+        aside.print(f"note: {target} has no formula; it is left out.", style="dim", markup=False)
 
 
 @contextmanager

@@ -1,21 +1,20 @@
-"""The main job as a command: read, discover, print, write. Faces may print; everything below them may not."""
+"""The main job as a command: discover, print, write. Faces may print; everything below them may not."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scikan.app.answer import MOST_BRANCHES, law_json, offered_groups, told_units
+from scikan.app.answer import MOST_BRANCHES, interrupted_json, law_json, told_units
 from scikan.app.faces import APPROXIMATION, DIGITS, INTERRUPTED, LAW, NONE, constant_lines
-from scikan.app.output import check_folder, write_columns, write_folder, write_json
+from scikan.app.output import write_columns, write_folder, write_json
 from scikan.core.dataset import Dataset
 from scikan.core.printing import to_text
 from scikan.discovery.discover import Config, Discovery, discover
 from scikan.discovery.proposals import Proposal
-from scikan.files.table import read_table
 from scikan.law.domain import domain_risks
 from scikan.law.record import Law
 from scikan.train.scoring import Score
@@ -32,37 +31,38 @@ HEADLINE = {
 }
 
 
-def run_table(
-    table: Path,
-    target: str,
-    options: dict[str, Any],
-    *,
-    config: Config,
-    out: Path | None,
-    overwrite: bool,
-    quiet: bool,
-) -> int:
-    """Run the main job and return the exit status."""
-    console = Console(highlight=False, soft_wrap=True)
-    if out is not None:
-        check_folder(out, overwrite)
-    data = read_table(table, target, test=0, key=config.key, **options)
-    tell = teller(console, quiet)
-    tell(f"{table.name}: {data.n_rows} rows, {data.targets[0]} from {', '.join(data.names)}")
-    for notice in data.notices:
-        tell(f"note: {notice}")
-    groups = offered_groups(data)
-    if groups:
-        tell(f"dimensionless groups of the columns: {', '.join(groups)}")
+@dataclass(frozen=True)
+class Job:
+    """What a run works on.
+
+    Args:
+        console: where the answer is printed.
+        tell: prints a line on the way, unless it is to be quiet.
+        data: the table as it was read.
+        config: settings.
+        table: its file.
+        out: folder for the answer; None if nothing is written.
+    """
+
+    console: Console
+    tell: Callable[[str], None]
+    data: Dataset
+    config: Config
+    table: Path
+    out: Path | None
+
+
+def run_one(job: Job) -> int:
+    """Explain the one target of the table and return the exit status."""
     best: list[Proposal] = []
     try:
-        found = discover(data, config, report=tell, keep=best.append)
+        found = discover(job.data, job.config, report=job.tell, keep=best.append)
     except KeyboardInterrupt:
-        return _interrupted(console, data, best, out)
-    print_answer(console, found, data)
-    if out is not None:
-        write_folder(out, lambda folder: write_answer(folder, found, data, table))
-        console.print(f"written: {out}/", style="dim")
+        return _interrupted(job.console, job.data, best, job.out)
+    print_answer(job.console, found, job.data)
+    if job.out is not None:
+        write_folder(job.out, lambda folder: write_answer(folder, found, job.data, job.table))
+        job.console.print(f"written: {job.out}/", style="dim")
     return STATUS[found.verdict]
 
 
@@ -78,8 +78,6 @@ def teller(console: Console, quiet: bool) -> Callable[[str], None]:
 
 def _interrupted(console: Console, data: Dataset, best: list[Proposal], out: Path | None) -> int:
     """Show and write the best formula so far; there is no verdict on it."""
-    from scikan.app.answer import interrupted_json
-
     if best:
         console.print(
             f"Interrupted. Best so far: {data.targets[0]} = {escape(to_text(best[-1].expression, DIGITS))}"

@@ -21,6 +21,7 @@ from scikan.core.errors import SettingError
 from scikan.core.expr import Expr
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
+from scikan.core.names import quoted
 from scikan.discovery.agreement import agreements
 from scikan.discovery.judging import Choice, Evidence, HeldOut, Verdict, by_hand
 from scikan.discovery.proposals import Proposal, pareto
@@ -155,7 +156,7 @@ def discover(
         keep: called with the best formula so far as each stage ends (for those who may have to stop early).
 
     Raises:
-        SettingError: if the table has several targets (take them one at a time), or fewer rows than `LEAST_ROWS`.
+        SettingError: if the table has several targets (see `discover_each`), or fewer rows than `LEAST_ROWS`.
     """
     _check(data)
     started = monotonic()
@@ -220,7 +221,10 @@ def choose(found: Discovery, number: int) -> Discovery:
 
 def _check(data: Dataset) -> None:
     if data.n_outputs != 1:
-        raise SettingError(f"The table has {data.n_outputs} targets.", fix="discover one at a time.")
+        raise SettingError(
+            f"The table has {data.n_outputs} targets ({quoted(data.targets)}); discover explains one.",
+            fix="kn.discover_each(data) explains each, or read the table with one target.",
+        )
     if data.n_rows < LEAST_ROWS:
         raise SettingError(
             f"The table has {data.n_rows} usable rows; a search leaves some out and needs at least {LEAST_ROWS}.",

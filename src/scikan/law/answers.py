@@ -12,7 +12,7 @@ import numpy as np
 from scikan.core.errors import KanError, ModelFileError
 from scikan.core.expr import Constant, Expr, Number, map_children
 from scikan.core.parser import parse
-from scikan.law.record import Law
+from scikan.law.record import Law, joined
 
 
 FORMAT = 1
@@ -22,6 +22,8 @@ LARGEST_FILE = 16 * 1024**2
 def load_law(path: str | os.PathLike[str]) -> Law:
     """Return the law that `scikan run` wrote, with its columns, their units and their ranges.
 
+    Of a run on several targets it holds the formulas of all that have one (`unexplained` names the others).
+
     Args:
         path: a `law.json`, or the folder that holds it.
 
@@ -30,18 +32,40 @@ def load_law(path: str | os.PathLike[str]) -> Law:
     """
     path = Path(path)
     content = load_answer(path)
-    if content.get("formula") is None:
-        raise ModelFileError(
-            f"{path} holds no law (verdict {content.get('verdict')!r}: {content.get('reason')}).",
-            fix="use the network of the same folder: network.kan.",
-        )
     try:
-        return law_of(content)
+        laws = [law_of(one) for one in single_answers(content).values() if one.get("formula") is not None]
+        if laws:
+            return joined(laws)
     except (KanError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         why = error.what if isinstance(error, KanError) else repr(error)
         raise ModelFileError(
             f"{path} is no law that can be read: {' '.join(why.split())}.", fix="run scikan run again."
         ) from None
+    where = (
+        "the networks in the folders of its targets"
+        if "answers" in content
+        else "the network of the same folder"
+    )
+    raise ModelFileError(
+        f"{path} holds no law (verdict {content.get('verdict')!r}: {content.get('reason')}).",
+        fix=f"use {where}: network.kan.",
+    )
+
+
+def single_answers(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the answers that a law.json holds, by target: its own, or those of several targets."""
+    answers: Mapping[str, Any] = content.get("answers", {str(content.get("target")): content})
+    return answers
+
+
+def unexplained(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the targets of a law.json that have no formula.
+
+    Raises:
+        ModelFileError: there is no such file, it is no law.json, or is of a newer format.
+    """
+    answers = single_answers(load_answer(path))
+    return tuple(str(target) for target, one in answers.items() if one.get("formula") is None)
 
 
 def load_answer(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -67,11 +91,15 @@ def load_answer(path: str | os.PathLike[str]) -> dict[str, Any]:
 def load_verdict(path: str | os.PathLike[str]) -> str:
     """Return the verdict in a `law.json` ("law", "approximation", "none"), empty if it holds none.
 
+    Of several targets it says which have what: "approximation: law for x; none for y."
+
     Raises:
         ModelFileError: there is no such file, or it is no law.json.
     """
     path = Path(path)
-    return str(_content(path / "law.json" if path.is_dir() else path).get("verdict") or "")
+    content = _content(path / "law.json" if path.is_dir() else path)
+    verdict = str(content.get("verdict") or "")
+    return f"{verdict}: {content.get('reason')}" if "answers" in content else verdict
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -221,6 +221,28 @@ class Law:
         return cls(expressions, targets, names, units, domain)
 
 
+def joined(laws: Sequence[Law]) -> Law:
+    """Return the formulas of several laws over the same columns as one law; its domain holds all of theirs.
+
+    Raises:
+        ShapeError: the laws have other columns, or two have the same target.
+    """
+    first = laws[0]
+    targets = tuple(target for law in laws for target in law.targets)
+    if any(law.names != first.names for law in laws) or len(set(targets)) < len(targets):
+        told = "; ".join(f"{', '.join(law.targets)} from {', '.join(law.names)}" for law in laws)
+        raise ShapeError(
+            f"These are no formulas of different targets over the same columns: {told}.",
+            fix="Keep them as separate laws, or write them over the same `names`.",
+        )
+    ranges = [law.domain for law in laws if law.domain is not None]
+    domain = None
+    if len(ranges) == len(laws):
+        domain = np.stack([np.min(ranges, axis=0)[:, 0], np.max(ranges, axis=0)[:, 1]], axis=1)
+    units = {name: unit for law in laws for name, unit in law.units.items()}
+    return Law(tuple(e for law in laws for e in law.expressions), targets, first.names, units, domain)
+
+
 def _read(law: Mapping[str, Any], names: tuple[str, ...]) -> Expr:
     found = {
         f"c[{i}]": Constant(float(value), math.nan if error is None else float(error))
