@@ -131,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--noise", type=int, default=200, help="how many tables of pure noise")
     parser.add_argument("--permuted", type=int, default=5, help="how many shuffles of each real table")
-    parser.add_argument("--seconds", type=float, default=20.0, help="time for networks in each discovery")
+    parser.add_argument("--seconds", type=float, default=20.0, help="time for the search of each discovery")
     parser.add_argument("--summary", action="store_true", help="run nothing, tell what is there")
     parser.add_argument("--out", type=Path, default=Path("false_laws.csv"))
     arguments = parser.parse_args()

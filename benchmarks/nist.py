@@ -177,7 +177,7 @@ def summary(path: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="time for networks in each discovery")
+    parser.add_argument("--seconds", type=float, default=5.0, help="time for the search of each discovery")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--reverse", action="store_true", help="large tables first")
     parser.add_argument("--summary", action="store_true", help="run nothing, tell what is there")

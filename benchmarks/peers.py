@@ -42,7 +42,7 @@ Table = dict[str, np.ndarray]
 
 def scikan(x: Table, y: np.ndarray, limit: float, seed: int) -> Expr:
     data = kn.Dataset.from_arrays(np.column_stack(list(x.values())), y, names=list(x), targets=["target"])
-    return kn.discover(data, kn.Config(seconds=0.6 * limit, key=seed)).front[0].expression
+    return kn.discover(data, kn.Config(seconds=0.9 * limit, key=seed)).front[0].expression
 
 
 def gplearn(x: Table, y: np.ndarray, limit: float, seed: int) -> Expr:

@@ -23,7 +23,7 @@ mass = rows[:, 0] / np.sqrt(1 - (rows[:, 1] / rows[:, 2]) ** 2)
 lorentz = kn.Augment(("m", "v", "c"), ("beta = v/c", "gamma = 1/sqrt(1 - beta**2)"))
 columns = lorentz(rows)
 offered = kn.Dataset.from_arrays(columns, mass, names=("m", "v", "c", "beta", "gamma"))
-found = kn.discover(offered, kn.Config(seconds=10.0))
+found = kn.discover(offered, kn.Config(seconds=15.0))
 print(found.verdict, found.law)
 assert np.abs(found.law(columns) - mass).max() < 1e-9
 figure = kn.plot(found.model, title="the law with the Lorentz factor as an input")

@@ -31,7 +31,7 @@ assert np.abs(answer.correction(x) - 0.1 * np.sin(3 * x[:, 0])).max() < 1e-9
 
 # %%
 noisy = kn.Dataset.from_arrays(x, x[:, 0] ** 2 + 0.012 * rng.normal(size=300), names=["x"])
-nothing = kn.correct("x**2", noisy, kn.Config(seconds=3.0))
+nothing = kn.correct("x**2", noisy, kn.Config(seconds=4.5))
 print(nothing)
 assert nothing.verdict == "none"
 

@@ -22,7 +22,7 @@ from scikan.core.expr import constants
 
 
 folder = Path(__file__).parent / "data" / "nist_strd"
-config = kn.Config(seconds=10.0)
+config = kn.Config(seconds=15.0)
 spectrum = kn.read_table(folder / "Gauss3.csv", target="y")
 pressure = kn.read_table(folder / "ENSO.csv", target="atmospheric_pressure")
 
@@ -40,7 +40,7 @@ assert str(found.law).count("exp") == 3
 # beside the noise of these fourteen years to pay for themselves. Months are few, so only a fifth of them is held out.
 
 # %%
-seasons = kn.discover(pressure, kn.Config(seconds=10.0, hold_out=0.2))
+seasons = kn.discover(pressure, kn.Config(seconds=15.0, hold_out=0.2))
 print(seasons.verdict, seasons.law)
 frequency = max(c.value for c in constants(seasons.law.expressions[0]) if 0 < c.value < 1)
 print(f"period {2 * np.pi / frequency:.2f} months")

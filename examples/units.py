@@ -25,7 +25,7 @@ data = kn.Dataset.from_arrays(
     targets=("energy",),
     units=units,
 )
-found = kn.discover(data, kn.Config(seconds=5.0))
+found = kn.discover(data, kn.Config(seconds=7.5))
 print(found.law)
 for value, unit in kn.constant_units(found.law, units).items():
     print(f"{value:g} is in {unit}")

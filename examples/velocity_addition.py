@@ -22,7 +22,7 @@ u, v = rng.uniform(-0.9, 0.9, (2, 400))
 data = kn.Dataset.from_arrays(
     np.stack([u, v], axis=1), (u + v) / (1 + u * v), names=("u", "v"), targets=("w",)
 )
-found = kn.discover(data, kn.Config(seconds=10.0))
+found = kn.discover(data, kn.Config(seconds=15.0))
 print(found.verdict, found.law)
 
 # %% [markdown]

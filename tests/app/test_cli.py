@@ -1,5 +1,6 @@
 """The command line: every command on a small table, every bad input, and Ctrl-C."""
 
+import hashlib
 import json
 import os
 import re
@@ -65,7 +66,7 @@ def made(tmp_path_factory):
         "",
         "--no-cache",
     )
-    run = ("run", folder / "points.csv", "-t", "area", "--out", folder / "answer", "--minutes", "0.1")
+    run = ("run", folder / "points.csv", "-t", "area", "--out", folder / "answer", "--minutes", "0.15")
     told = {"fit": scikan(*fit), "run": scikan(*run)}
     return folder, told
 
@@ -225,7 +226,7 @@ def test_choose_takes_another_formula_of_the_front_and_can_take_the_first_again(
     noisy.to_csv("noisy.csv", index=False)
     # In a process of its own: the checks of shapes that tests switch on slow searches fivefold.
     command = (sys.executable, "-m", "scikan", "run", "noisy.csv", "-t", "area", "--out", "answer")
-    done = subprocess.run((*command, "--minutes", "0.05"), capture_output=True, text=True, check=False)
+    done = subprocess.run((*command, "--minutes", "0.08"), capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "resamples of the rows" in done.stdout and "Other formulas" in done.stdout
     first = json.loads(Path("answer/law.json").read_text())
     assert first["agreement"]["preferred"] > 20 and first["front"][0]["formula"] == first["formula"]
@@ -452,3 +453,60 @@ def test_control_c_writes_the_best_formula_so_far_and_ends_with_status_130(tmp_p
     assert "Interrupted. Best so far: y = " in rest
     answer = json.loads((tmp_path / "answer/law.json").read_text())
     assert answer["verdict"] == "none" and answer["best_so_far"]["formula"]
+    assert answer["front"][0]["formula"] == answer["best_so_far"]["formula"] and answer["seed"] == 0
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """A folder as Ctrl-C leaves it: a formula that nothing but luck finds in two seconds is known already."""
+    x = np.linspace(0.1, 4.0, 200)
+    y = np.sin(3 * x**2) * np.exp(-np.sqrt(x)) / (1.3 + np.cos(2 * x))
+    pd.DataFrame({"x": x, "y": y}).to_csv("odd.csv", index=False)
+    truth = "sin(3.1*x**2)*exp(-sqrt(x))/(1.2 + cos(2*x))"
+    (tmp_path / "answer").mkdir()
+    digest = hashlib.sha256((tmp_path / "odd.csv").read_bytes()).hexdigest()
+    known = {"formula": truth, "formula_fitted": truth}
+    content = {"format": 1, "target": "y", "verdict": "none", "front": [known], "seed": 0, "hold_out": 0.4}
+    (tmp_path / "answer/law.json").write_text(json.dumps(content | {"table": {"sha256": digest}}))
+    return tmp_path / "answer/law.json"
+
+
+def test_resume_tries_the_formulas_of_the_earlier_run_first(interrupted):
+    run = ("run", "odd.csv", "-t", "y", "--minutes", "0.02", "--out", "answer", "--resume")
+    status, out, _ = scikan(*run)
+    assert status == 0 and "formulas of an earlier run are tried first" in out
+    answer = json.loads(interrupted.read_text())
+    assert answer["verdict"] == "law" and answer["front"][0]["origin"] == "earlier run"
+    law, x = kn.load_law("answer"), np.linspace(0.1, 4.0, 50)
+    assert np.allclose(law(x[:, None]), np.sin(3 * x**2) * np.exp(-np.sqrt(x)) / (1.3 + np.cos(2 * x)))
+    assert answer["complexity"] < 30
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": 1}, "another --seed"),
+        ({"table": {"sha256": "0"}}, "another table"),
+        ({"hold_out": 0.2}, "another --hold-out"),
+        ({"target": "z"}, 'no answer for "y"'),
+        ({"front": [{"formula": "__import__('os')", "formula_fitted": "x"}]}, "cannot be read"),
+        ({"front": None}, "cannot be read"),
+    ],
+)
+def test_resume_refuses_what_would_have_seen_the_rows_that_judge(interrupted, change, told):
+    interrupted.write_text(json.dumps(json.loads(interrupted.read_text()) | change))
+    before = interrupted.read_bytes()
+    status, _, err = scikan("run", "odd.csv", "-t", "y", "--out", "answer", "--resume")
+    assert status == 2 and told in err and "Fix: " in err
+    assert interrupted.read_bytes() == before
+
+
+def test_resume_without_a_folder_says_which_option_is_missing(made):
+    status, _, err = scikan("run", made[0] / "points.csv", "-t", "area", "--resume")
+    assert status == 2 and "add --out FOLDER" in err
+
+
+def test_resume_without_an_earlier_answer_begins_anew(made):
+    run = ("run", made[0] / "points.csv", "-t", "area", "--out", "new", "--resume", "--minutes", "0.1")
+    status, out, _ = scikan(*run)
+    assert status == 0 and "0 formulas of an earlier run" in out

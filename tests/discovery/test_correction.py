@@ -80,7 +80,7 @@ def test_a_theory_that_is_right_needs_nothing():
 
 @pytest.mark.slow
 def test_noise_is_no_correction():
-    assert kn.correct("x**2", table(2, wave=0.0, noise=0.01), kn.Config(seconds=10.0)).verdict == "none"
+    assert kn.correct("x**2", table(2, wave=0.0, noise=0.01), kn.Config(seconds=15.0)).verdict == "none"
 
 
 def test_what_is_no_theory():

@@ -94,7 +94,7 @@ def test_a_law_of_unrelated_columns_has_one_form():
 def test_discovery_tells_its_branches():
     x = np.column_stack(list(OFFERED.values()))
     found = kn.discover(
-        kn.Dataset.from_arrays(x, M * OFFERED["gamma"], names=list(OFFERED)), kn.Config(seconds=5.0)
+        kn.Dataset.from_arrays(x, M * OFFERED["gamma"], names=list(OFFERED)), kn.Config(seconds=7.5)
     )
     assert str(found.law.expression) == "m*gamma"
     assert [str(form) for form in found.branches] == [

@@ -62,7 +62,7 @@ def test_the_whole_road_keeps_its_shapes():
     """A small table in this process, where shapes and types are checked at run time."""
     x = np.random.default_rng(0).uniform(-1, 1, (120, 2))
     found = kn.discover(
-        kn.Dataset.from_arrays(x, np.exp(np.sin(2 * x[:, 0]) + x[:, 1] ** 2)), kn.Config(seconds=5.0)
+        kn.Dataset.from_arrays(x, np.exp(np.sin(2 * x[:, 0]) + x[:, 1] ** 2)), kn.Config(seconds=7.5)
     )
     assert found.verdict in ("law", "approximation")
     assert found.scores["law"].r2 > 0.9

@@ -16,7 +16,7 @@ from scikan.core.dataset import Dataset
 from scikan.core.errors import UnitError
 from scikan.core.expr import Expr, complexity, constants, symbols
 from scikan.discovery.agreement import Agreement
-from scikan.discovery.discover import Discovery
+from scikan.discovery.discover import Config, Discovery
 from scikan.discovery.judging import Choice, Evidence
 from scikan.discovery.proposals import Proposal
 from scikan.law.domain import domain_risks
@@ -58,6 +58,7 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
         "table": None if source is None else source_json(source),
         "seconds": round(found.seconds, 3),
         "seed": found.config.key,
+        "hold_out": found.config.hold_out,
         "versions": versions(),
     }
 
@@ -99,8 +100,8 @@ def law_keys(law: Law | None, entry: dict[str, Any], branches: Sequence[Expr]) -
     return dict(zip(LAW_KEYS, own, strict=True))
 
 
-def interrupted_json(data: Dataset, best: list[Proposal]) -> dict[str, Any]:
-    """Return what is known after Ctrl-C: no verdict, and the best formula so far."""
+def interrupted_json(data: Dataset, best: Sequence[Proposal], config: Config, source: Path) -> dict[str, Any]:
+    """Return what is known after Ctrl-C: no verdict, the best formula so far, and what a run needs to go on."""
     return {
         "format": FORMAT,
         "verdict": "none",
@@ -109,6 +110,10 @@ def interrupted_json(data: Dataset, best: list[Proposal]) -> dict[str, Any]:
         "formula": None,
         "constants": None,
         "best_so_far": _measured(best[-1]) if best else None,
+        "front": [_measured(p) | {"formula_fitted": str(p.fitted)} for p in best[::-1]],
+        "table": source_json(source),
+        "seed": config.key,
+        "hold_out": config.hold_out,
         "versions": versions(),
     }
 

@@ -5,6 +5,7 @@ standard error; exit status 0 means a law, 3 none, 4 an approximation, 2 bad inp
 """
 
 import os
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,12 +101,15 @@ def run(
         typer.Option(help="Column that names experiments: one law for all, some constants for each."),
     ] = None,
     seed: Seed = 0,
-    minutes: Annotated[float, typer.Option(help="Time for networks, in minutes.")] = 1.0,
+    minutes: Annotated[float, typer.Option(help="Time for the search, in minutes.")] = 1.5,
     hold_out: Annotated[float, typer.Option(help="Share of rows that the search never reads.")] = 0.4,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Try all networks even after a good law.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer only.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the answer in --out: its formulas are tried first.")
+    ] = False,
     no_cache: NoCache = False,
     debug: Debug = False,
 ) -> None:
@@ -121,7 +125,9 @@ def run(
         )
         config = Config(seconds=60.0 * minutes, hold_out=hold_out, key=seed, thorough=thorough)
         command = run_table if constants_by is None else partial(run_shared, by=constants_by)
-        status = command(table, target, options, config=config, out=out, overwrite=overwrite, quiet=quiet)
+        status = command(
+            table, target, options, config=config, out=out, overwrite=overwrite, quiet=quiet, resume=resume
+        )
     raise typer.Exit(status)
 
 
@@ -357,7 +363,8 @@ def _missing(text: str | None) -> str | None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; a job that a scheduler ends writes what Ctrl-C writes."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app(windows_expand_args=False)
 
 

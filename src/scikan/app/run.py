@@ -11,6 +11,7 @@ from rich.table import Table
 from scikan.app.answer import MOST_BRANCHES, interrupted_json, law_json, told_units
 from scikan.app.faces import APPROXIMATION, DIGITS, INTERRUPTED, LAW, NONE, constant_lines
 from scikan.app.output import write_columns, write_folder, write_json
+from scikan.app.resuming import Formulas
 from scikan.core.dataset import Dataset
 from scikan.core.printing import to_text
 from scikan.discovery.discover import Config, Discovery, discover
@@ -42,6 +43,7 @@ class Job:
         config: settings.
         table: its file.
         out: folder for the answer; None if nothing is written.
+        known: formulas of an earlier run by target.
     """
 
     console: Console
@@ -50,15 +52,17 @@ class Job:
     config: Config
     table: Path
     out: Path | None
+    known: Formulas
 
 
 def run_one(job: Job) -> int:
     """Explain the one target of the table and return the exit status."""
     best: list[Proposal] = []
     try:
-        found = discover(job.data, job.config, report=job.tell, keep=best.append)
+        known = job.known.get(job.data.targets[0], ())
+        found = discover(job.data, job.config, report=job.tell, keep=best.append, known=known)
     except KeyboardInterrupt:
-        return _interrupted(job.console, job.data, best, job.out)
+        return _interrupted(job, list(dict.fromkeys(p for p in best if not p.is_mean)))
     print_answer(job.console, found, job.data)
     if job.out is not None:
         write_folder(job.out, lambda folder: write_answer(folder, found, job.data, job.table))
@@ -76,16 +80,17 @@ def teller(console: Console, quiet: bool) -> Callable[[str], None]:
     return tell
 
 
-def _interrupted(console: Console, data: Dataset, best: list[Proposal], out: Path | None) -> int:
-    """Show and write the best formula so far; there is no verdict on it."""
+def _interrupted(job: Job, best: list[Proposal]) -> int:
+    """Show the best formula so far, on which there is no verdict, and write what a run needs to go on."""
     if best:
-        console.print(
-            f"Interrupted. Best so far: {data.targets[0]} = {escape(to_text(best[-1].expression, DIGITS))}"
-        )
+        text = to_text(best[-1].expression, DIGITS)
+        job.console.print(f"Interrupted. Best so far: {job.data.targets[0]} = {escape(text)}")
     else:
-        console.print("Interrupted before a formula was found.")
-    if out is not None:
-        write_folder(out, lambda folder: write_json(folder / "law.json", interrupted_json(data, best)))
+        job.console.print("Interrupted before a formula was found.")
+    if job.out is not None:
+        content = interrupted_json(job.data, best, job.config, job.table)
+        write_folder(job.out, lambda folder: write_json(folder / "law.json", content))
+        job.console.print(f"written: {job.out}/; --resume goes on from there", style="dim")
     return INTERRUPTED
 
 

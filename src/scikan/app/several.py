@@ -15,7 +15,9 @@ from rich.markup import escape
 from scikan.app.answer import FORMAT, interrupted_json, offered_groups
 from scikan.app.faces import DIGITS, INTERRUPTED, names
 from scikan.app.output import check_folder, write_folder, write_json
+from scikan.app.resuming import earlier_formulas
 from scikan.app.run import STATUS, Job, print_answer, run_one, teller, write_answer
+from scikan.core.errors import SettingError
 from scikan.core.printing import to_text
 from scikan.discovery.discover import Config, Discovery
 from scikan.discovery.proposals import Proposal
@@ -41,11 +43,20 @@ def run_table(
     out: Path | None,
     overwrite: bool,
     quiet: bool,
+    resume: bool = False,
 ) -> int:
-    """Run the main job and return the exit status; `target` may be several names, separated by commas."""
+    """Run the main job and return the exit status; `target` may be several names, separated by commas.
+
+    With `resume` the answer in `out` is replaced, and its formulas are tried first.
+
+    Raises:
+        SettingError: a folder that may not be replaced, or one that cannot be gone on from.
+    """
     console = Console(highlight=False, soft_wrap=True)
+    if resume and out is None:
+        raise SettingError("--resume goes on from the answer in --out.", fix="add --out FOLDER.")
     if out is not None:
-        check_folder(out, overwrite)
+        check_folder(out, overwrite or resume)
     data = read_table(table, targets_in(target, table, options), test=0, key=config.key, **options)
     tell = teller(console, quiet)
     tell(f"{table.name}: {data.n_rows} rows, {', '.join(data.targets)} from {', '.join(data.names)}")
@@ -54,7 +65,10 @@ def run_table(
     groups = offered_groups(data)
     if groups:
         tell(f"dimensionless groups of the columns: {', '.join(groups)}")
-    job = Job(console, tell, data, config, table, out)
+    known = earlier_formulas(out, data, config, table) if resume and out is not None else {}
+    if resume:
+        tell(f"{sum(map(len, known.values()))} formulas of an earlier run are tried first")
+    job = Job(console, tell, data, config, table, out, known)
     return run_one(job) if data.n_outputs == 1 else run_each(job)
 
 
@@ -76,7 +90,7 @@ def run_each(job: Job) -> int:
     best: dict[str, Proposal] = {}
     stopped = False
     try:
-        for answer in one_by_one(job.data, job.config, job.tell, best.__setitem__):
+        for answer in one_by_one(job.data, job.config, job.tell, best.__setitem__, job.known):
             answers.append(answer)
             (target,) = answer.held_out.data.targets
             job.console.print()
@@ -137,7 +151,8 @@ def _write(
             write_answer(place / name, done[target], done[target].held_out.data, job.table)
         else:
             known = [best[target]] if target in best else []
-            write_json(place / name / "law.json", interrupted_json(of_target(job.data, target), known))
+            told = interrupted_json(of_target(job.data, target), known, job.config, job.table)
+            write_json(place / name / "law.json", told)
     content = {
         "format": FORMAT,
         "verdict": joint_verdict(list(verdicts.values())),

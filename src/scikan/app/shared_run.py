@@ -36,12 +36,15 @@ def run_shared(
     out: Path | None,
     overwrite: bool,
     quiet: bool,
+    resume: bool = False,
 ) -> int:
     """Find one law for the experiments that a column names, and return the exit status.
 
     Raises:
-        SettingError: the rows are grouped or ordered by another column as well.
+        SettingError: the rows are grouped or ordered by another column as well, or a run is to be gone on with.
     """
+    if resume:
+        raise SettingError("A run with --constants-by cannot be gone on with.", fix="leave --resume out.")
     if options.get("group") or options.get("time"):
         raise SettingError(
             "--constants-by already tells which rows belong together.", fix="leave --group and --time out."

@@ -6,7 +6,7 @@
 The method is `discover`, below, arrow by arrow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import monotonic
@@ -47,14 +47,15 @@ class Config:
     """Settings of a discovery. One default serves all tables.
 
     Args:
-        seconds: time for networks in the whole discovery; closed-form stages take what they need.
+        seconds: time for all searches together. No stage begins later; what runs is let finish, and what follows a
+            search (constants on all rows, tests, scores) comes on top.
         hold_out: share of rows that no search reads, from 100 rows on.
         key: seed of splits and random starts.
         thorough: climb the whole ladder of networks even if a short law already leaves only noise.
         library: functions that edges may be named after.
     """
 
-    seconds: float = 60.0
+    seconds: float = 90.0
     hold_out: float = 0.4
     key: int = 0
     thorough: bool = False
@@ -66,7 +67,7 @@ class Config:
                 f"hold_out is {self.hold_out}.", fix="a share of rows between 0.1 and 0.9, such as 0.4."
             )
         if not self.seconds > 0:
-            raise SettingError(f"seconds is {self.seconds}.", fix="a positive time, such as 60.")
+            raise SettingError(f"seconds is {self.seconds}.", fix="a positive time, such as 90.")
 
     def settings(self, searches: int) -> SearchSettings:
         """Return the settings of one of so many searches."""
@@ -146,6 +147,7 @@ def discover(
     config: Config = Config(),
     report: Callable[[str], None] = lambda line: None,
     keep: Callable[[Proposal], None] = lambda best: None,
+    known: Sequence[Expr] = (),
 ) -> Discovery:
     """Return the law in a table with one target, and the evidence for it.
 
@@ -154,6 +156,9 @@ def discover(
         config: settings.
         report: called with one line of text as each stage ends.
         keep: called with the best formula so far as each stage ends (for those who may have to stop early).
+        known: formulas of the columns to begin with, such as an earlier run on the same table with the same settings
+            found: rows that were held out then are held out now. Where every fold is searched anew, they are
+            given to the last search only, that of all rows.
 
     Raises:
         SettingError: if the table has several targets (see `discover_each`), or fewer rows than `LEAST_ROWS`.
@@ -165,8 +170,11 @@ def discover(
     report(plan.told)
     # Everything here is small linear algebra, which threads slow down, tenfold where cores are shared.
     with threadpool_limits(limits=1):
-        trials = [run_trial(data, fold, config.settings(plan.searches), watch) for fold in plan.folds]
-        found = _on_all_rows(data, plan, trials, config, watch)
+        settings = config.settings(plan.searches)
+        begun = replace(settings, known=tuple(known))
+        first = begun if plan.searches == 1 else settings
+        trials = [run_trial(data, fold, first, watch) for fold in plan.folds]
+        found = _on_all_rows(data, trials, begun, watch)
         held_out = _held_out(data, plan, trials, found, config.key)
         choices = _choices(held_out, trials, found)
         features = feature_scores(data, [trial.found.network for trial in trials], config.key)
@@ -251,13 +259,13 @@ def _held_out(data: Dataset, plan: Plan, trials: list[Trial], found: Found, key:
     return HeldOut(data, plan, predictions, "log" if logs else "linear", mean_bits, key)
 
 
-def _on_all_rows(data: Dataset, plan: Plan, trials: list[Trial], config: Config, watch: Watch) -> Found:
+def _on_all_rows(data: Dataset, trials: list[Trial], settings: SearchSettings, watch: Watch) -> Found:
     """Return the search's result with constants and ranking from all rows."""
     everything = data.rows(np.arange(data.n_rows))
     if len(trials) == 1:
         return retold(reranked(trials[0].found, everything), everything)
     watch.report("search on all rows")
-    return retold(search(everything, config.settings(plan.searches), watch), everything)
+    return retold(search(everything, settings, watch), everything)
 
 
 def _with_law(found: Discovery) -> Discovery:

@@ -13,16 +13,9 @@ from scikan.core.dataset import Dataset
 from scikan.core.expr import Constant, Expr, constants
 from scikan.core.samples import evenly
 from scikan.discovery.agreement import form_of
+from scikan.discovery.error_model import CLEARLY, log_likelihood
 from scikan.discovery.proposals import EXACT
-from scikan.discovery.search import (
-    CLEARLY,
-    Found,
-    SearchSettings,
-    Watch,
-    log_likelihood,
-    search,
-    weights_of,
-)
+from scikan.discovery.search import Found, SearchSettings, Watch, search, weights_of
 from scikan.discovery.tying import Experiments, Tied, each_alone, related, shared_constants, tied
 from scikan.law.refitting import Readout
 from scikan.law.simplify import simplify

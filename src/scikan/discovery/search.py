@@ -7,6 +7,7 @@ proposal is simplified, its constants refitted on the raw rows under one error m
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,14 @@ from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
 from scikan.core.printing import to_text
 from scikan.discovery.bench import N_REFINED, Bench, Columns
+from scikan.discovery.error_model import error_model, with_errors_of_its_own
 from scikan.discovery.ladder import Climb, LadderSettings, climb
 from scikan.discovery.outlook import Outlook, View, outlook
-from scikan.discovery.proposals import EXACT, Proposal, merged, pareto
+from scikan.discovery.proposals import Proposal, merged, pareto
 from scikan.discovery.reduced import reduced_proposals
 from scikan.discovery.relations import branches
-from scikan.discovery.stages import polynomials, power_laws
-from scikan.law.description import structure_bits
-from scikan.law.refitting import READOUTS, Readout, refit, target_variance
+from scikan.discovery.stages import power_laws
+from scikan.law.refitting import Readout
 from scikan.structure.levels import Level
 from scikan.symbolic.formula import network_expressions
 from scikan.train.elimination import JudgedRows
@@ -38,13 +39,13 @@ MOST_SEARCHED = 4000
 MOST_REFITTED = 50_000
 """Rows on which the constants of the found formulas are refitted."""
 
+CLOSED, NETWORKS, LEAST_NETWORKS = 2 / 3, 2 / 3, 1 / 3
+"""Shares of the time: most for closed forms, most for networks, and what networks get however late it is."""
+
 FEW_INPUTS = 3
 FIRST_SHAPES = 3
 FIRST_SECONDS = 6.0
 """With so few inputs the first shapes of networks cost less than the closed-form road, and go before it."""
-
-CLEARLY = 5.0
-"""Logarithm of the ratio of likelihoods from which the law found has other errors than were assumed."""
 
 COMPARED = 6
 """Shapes of networks that stand beside a law which is settled without them."""
@@ -75,17 +76,19 @@ class SearchSettings:
     """Settings of one search.
 
     Args:
-        seconds: time for the ladder of networks.
+        seconds: time for both roads together; no stage begins later, and one that runs is let finish.
         key: seed of inner splits and starts.
         library: functions that edges may be named after.
         thorough: climb the ladder even after a short law with white residuals.
+        known: formulas to begin with, as those of an earlier run.
         compare: climb a few rungs beside a law that is settled without networks, for one to compare it with.
     """
 
-    seconds: float = 60.0
+    seconds: float = 90.0
     key: int = 0
     library: Library = LIBRARY
     thorough: bool = False
+    known: tuple[Expr, ...] = ()
     compare: bool = True
 
 
@@ -108,6 +111,7 @@ class Watch:
 
 def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Watch = Watch()) -> Found:
     """Return what both roads find on the training rows of a table with one target; others are not read."""
+    started = monotonic()
     table = _some_rows(data, MOST_SEARCHED, settings.key)
     columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     y = table.y[:, 0]
@@ -115,14 +119,18 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
     rng = np.random.default_rng(settings.key)
     # Most formulas that are tried are undefined somewhere; that is measured, not warned of.
     with threadpool_limits(limits=1, user_api="blas"), np.errstate(all="ignore"):
-        bench = Bench(columns, y, weight, _error_model(table, columns, weight), table)
+        bench = Bench(columns, y, weight, error_model(table, columns, weight), table)
         levels: list[Level] = []
-        front = bench.refined(bench.proposals(power_laws(table.x, y, table.names), "regression"))
+        known = bench.proposals(settings.known, "earlier run")
+        first = bench.proposals(power_laws(table.x, y, table.names), "regression")
+        front = bench.refined(merged([*known, *first]))
         seen = Outlook() if front[0].is_exact else outlook(table.x, y, weight, bench.readout)
         least = seen.least
         if table.n_inputs <= FEW_INPUTS and not bench.settles(front[0], rng, least):
-            first = LadderSettings(seconds=min(FIRST_SECONDS, settings.seconds), shapes=FIRST_SHAPES)
-            network, climbed = _networks(table, first, settings, watch)
+            rungs = LadderSettings(
+                seconds=min(FIRST_SECONDS, NETWORKS * settings.seconds), shapes=FIRST_SHAPES
+            )
+            network, climbed = _networks(table, rungs, settings, watch)
             if climbed.exact:
                 front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
                 watch.stage("formulas named from networks", front[0])
@@ -134,12 +142,16 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
             least = min([least, *(level.error for level in levels)])
         settled = bench.settles(front[0], rng, least) and not settings.thorough
         compared = COMPARED if settings.compare else 0
-        rungs = LadderSettings(seconds=settings.seconds, shapes=compared if settled else 99, name=not settled)
+        rungs = LadderSettings(
+            seconds=_seconds_for_networks(settings.seconds, monotonic() - started),
+            shapes=compared if settled else 99,
+            name=not settled,
+        )
         network, climbed = _networks(table, rungs, settings, watch)
         if climbed.named and not front[0].is_exact:
             front = bench.refined(merged([*front, *_named(climbed, network, bench)]))
             watch.stage("formulas named from networks", front[0])
-        bench, front = _with_errors_of_its_own(bench, front)
+        bench, front = with_errors_of_its_own(bench, front)
         ranked = bench.simplest_first(front, rng)
     return Found(
         ranked,
@@ -148,6 +160,11 @@ def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Wa
         network,
         _symmetries(levels, ranked[0].expression, columns),
     )
+
+
+def _seconds_for_networks(whole: float, spent: float) -> float:
+    """Return what is left of the time, but some in any case, and not all."""
+    return min(max(whole - spent, LEAST_NETWORKS * whole), NETWORKS * whole)
 
 
 def _symmetries(levels: list[Level], law: Expr, columns: Columns) -> tuple[str, ...]:
@@ -182,65 +199,13 @@ def _closed_form(
             y,
             view.weight,
             names,
-            seconds=settings.seconds / len(views),
+            seconds=CLOSED * settings.seconds / len(views),
             rng=np.random.default_rng(settings.key),
             positive=bench.positive,
             surrogate=view.surrogate,
             tell=found.append,
         )
         levels[:] = found if len(found) > len(levels) else levels
-
-
-def _error_model(table: Dataset, columns: Columns, weight: Any) -> Readout:
-    """Choose additive or relative errors by likelihood, on the best power law of either kind.
-
-    With a given sigma errors are additive; with targets of both signs they have to be.
-    """
-    y = table.y[:, 0]
-    if table.sigma is not None or not np.all(y > 0):
-        return "linear"
-    wide = table.target_scales[0] == "log"
-    likelihood: dict[Readout, float] = {}
-    for readout in READOUTS:
-        for law in (*power_laws(table.x, y, table.names), *polynomials(table.x, y, table.names)):
-            fitted = _likelihood(law, columns, y, weight, readout)
-            bits = fitted - 0.7 * structure_bits(law, len(y), len(columns))
-            likelihood[readout] = max(likelihood.get(readout, -np.inf), bits)
-    if not likelihood:
-        return "log" if wide else "linear"
-    # Where the two cannot be told apart, wide targets have relative errors, others additive ones.
-    lead = 3.0 if wide else -3.0
-    return "log" if likelihood["log"] - likelihood["linear"] + lead > 0 else "linear"
-
-
-def _likelihood(law: Expr, columns: Columns, y: Any, weight: Any, readout: Readout) -> float:
-    """Return the logarithm of a refitted law's likelihood under additive or relative errors, up to what both share."""
-    mean_square = refit(law, columns, y, weight, readout, steps=20).mean_square
-    floor = EXACT * target_variance(y, weight, readout)
-    return log_likelihood(max(mean_square, floor), y, readout)
-
-
-def log_likelihood(mean_square: float, y: Any, readout: Readout) -> float:
-    """Return the logarithm of the likelihood of a fit, up to what additive and relative errors share."""
-    jacobian = float(np.sum(np.log(y))) if readout == "log" else 0.0
-    return float(-0.5 * len(y) * np.log(mean_square)) - jacobian
-
-
-def _with_errors_of_its_own(bench: Bench, front: list[Proposal]) -> tuple[Bench, list[Proposal]]:
-    """Return bench and front under the errors that the law found has; they were chosen when none was known."""
-    best, table = front[0], bench.table
-    if best.is_exact or best.is_mean or table.sigma is not None or not np.all(bench.y > 0):
-        return bench, front
-    other: Readout = "linear" if bench.readout == "log" else "log"
-    own, others = (
-        _likelihood(best.fitted, bench.columns, bench.y, bench.weight, readout)
-        for readout in (bench.readout, other)
-    )
-    if not others > own + CLEARLY:
-        return bench, front
-    turned = Bench(bench.columns, bench.y, bench.weight, other, table)
-    again = [turned.measured(p.fitted, p.origin) for p in front[: 2 * N_REFINED]]
-    return turned, turned.refined(merged([p for p in again if p is not None]))
 
 
 def _networks(

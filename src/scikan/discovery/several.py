@@ -4,12 +4,14 @@ All targets are judged by the same rows, since the protocol draws them from the 
 are the table's inputs: no target is explained by another one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 from scikan.core.dataset import Dataset
 from scikan.core.errors import CompileError
+from scikan.core.expr import Expr
 from scikan.core.kan import KAN
 from scikan.core.names import Units
 from scikan.discovery.discover import Config, Discovery, discover
@@ -90,14 +92,18 @@ def one_by_one(
     config: Config = Config(),
     report: Callable[[str], None] = lambda line: None,
     keep: Callable[[str, Proposal], None] = lambda target, best: None,
+    known: Mapping[str, Sequence[Expr]] = MappingProxyType({}),
 ) -> Iterator[Discovery]:
-    """Yield each target's answer as soon as it is there; arguments and errors as in `discover_each`."""
+    """Yield each target's answer as soon as it is there; arguments and errors as in `discover_each`.
+
+    `known` are formulas to begin with, by target.
+    """
     share = replace(config, seconds=config.seconds / data.n_outputs)
     for notice in _shared(data):
         report(f"note: {notice}")
     for n, target in enumerate(data.targets, start=1):
         report(f"target {n} of {data.n_outputs}: {target}")
-        yield discover(of_target(data, target), share, report, partial(keep, target))
+        yield discover(of_target(data, target), share, report, partial(keep, target), known.get(target, ()))
 
 
 def together(answers: Sequence[Discovery]) -> Discoveries:
