@@ -4,7 +4,8 @@ The first Piola-Kirchhoff stress is dW/dF, the Kirchhoff stress that times F^T, 
 W a sum of functions of invariants every measure is linear in these functions, so they are one least squares:
 
     F, stress -> measure -> classes of invariants, splines -> the class that leaves least, parts that are needed
-    -> names, judged by the stress itself -> constants to rounding -> W, formulas of components, verdict
+    -> names, judged by the stress itself -> constants to rounding -> W, verdict
+    -> frame and symmetry conditions of the law and of the data, each with its residual
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +20,22 @@ from scikan.core.expr import Expr
 from scikan.core.kan import KAN
 from scikan.law.evidence import whiteness
 from scikan.law.record import Law
-from scikan.physics.elasticity import MEASURES, Invariant, Measure, classes, energy_invariant
+from scikan.physics.conditions import (
+    AXES,
+    Condition,
+    data_conditions,
+    law_conditions,
+    objection,
+)
+from scikan.physics.elasticity import (
+    MEASURES,
+    Invariant,
+    Measure,
+    Tensors,
+    checked_fibres,
+    classes,
+    energy_invariant,
+)
 from scikan.physics.joint import EXACT, Named, Problem
 from scikan.physics.joint_names import dropped, name_terms, snapped
 from scikan.physics.terms import SplineFit, Term, fit_splines
@@ -48,7 +64,8 @@ class ConstitutiveLaw:
         verdict: "law", "approximation" or "none".
         reason: one sentence.
         energy: W as a formula over invariants (I1 = tr F^T F, I2, J = det F, lambda1.. principal stretches; `_iso`
-            marks those at constant volume), up to a constant; None if there is none.
+            marks those at constant volume; I4 = a.C a, I5 = a.C^2 a of fibres along a, I4_1.. of several), up to a
+            constant; None if there is none.
         measure: of the stress: given, or decided by the data.
         residual: root mean square error of all components over that of the stress.
         klass: the class of energies.
@@ -61,6 +78,8 @@ class ConstitutiveLaw:
         splines: the curves behind the names.
         model: the energy as a KAN.
         component: which component was given, from 0; None for all.
+        conditions: objectivity, material symmetry, P(I) = 0 and balance of moments of the law, and those of the data
+            that nine components can show; each with its residual.
     """
 
     verdict: Verdict
@@ -77,6 +96,7 @@ class ConstitutiveLaw:
     splines: SplineFit
     model: KAN | None
     component: tuple[int, int] | None
+    conditions: tuple[Condition, ...] = ()
 
 
 def constitutive_law(
@@ -87,6 +107,7 @@ def constitutive_law(
     component: tuple[int, int] | None = None,
     prior: str | Expr | None = None,
     invariants: Mapping[str, Callable[[Any], Any]] | None = None,
+    fibres: Any = None,
 ) -> ConstitutiveLaw:
     """Return the elastic energy behind measured stresses.
 
@@ -96,26 +117,35 @@ def constitutive_law(
         measure: "PK1", "Kirchhoff", "Cauchy" or "PK2". Left out, the symmetry of the data decides between PK1 and
             the symmetric ones, and the residual among these.
         component: which component `stress` holds if it is (rows,): (0, 1) is row 1, column 2.
-        prior: an energy believed to be near, over I1, I2 and J. Its own error is reported, and a function of it joins
+        prior: an energy believed to be near, over I1, I2, J and those of fibres. Its own error is reported, and a function of it joins
             the parts that the energy may have, so a coupling of invariants that it holds can be found.
         invariants: further scalars that W may depend on, by name: functions of one F (3, 3), written for JAX.
+        fibres: directions in the undeformed body, (3,) or (fibres, 3), of any length: I4 and I5 of each join the
+            energy.
 
     Raises:
         ShapeError: arrays of other shapes, or one component without saying which.
         TableError: NaN or infinity, fewer than 30 rows, or none with det F > 0.
-        SettingError: an unknown measure.
+        SettingError: an unknown measure, a fibre without direction.
 
     Example:
         `kn.constitutive_law(F, P).energy` of Neo-Hookean data is W = mu/2 (I1 - 3) - mu log(J) + lambda/2 log(J)**2.
     """
+    directions = checked_fibres(fibres)
     f, stress, notices = checked_stress(f, stress, measure, component)
+
+    def believed(at: Tensors) -> Invariant | None:
+        return None if prior is None else energy_invariant(at, prior, directions)
+
+    def groups(at: Tensors) -> dict[str, list[Invariant]]:
+        return dict(classes(at, invariants, believed(at), directions))
+
     with threadpool_limits(limits=1):
-        chosen = _measures(f, stress, measure, component)
-        believed = None if prior is None else energy_invariant(f, prior)
+        chosen, offered, held = _measures(f, stress, measure, component), groups(f), believed(f)
         tried = [
             (kind, name, [i.term(f, kind, component) for i in group])
             for kind in chosen
-            for name, group in classes(f, invariants, believed)
+            for name, group in offered.items()
         ]
         fits = [fit_splines(terms, stress, GRIDS[1]) for _, _, terms in tried]
         best = _best_named(tried, fits, stress)
@@ -124,6 +154,19 @@ def constitutive_law(
         for (_, label, _), fit in zip(tried, fits, strict=True):
             floors[label] = min(fit.residual, floors.get(label, np.inf))
         verdict, reason = _verdict(f, stress, named, evidence, name)
+        shown = named if verdict != "none" else None
+        conditions: tuple[Condition, ...] = ()
+        if shown is not None:
+            conditions = law_conditions(shown, lambda at: groups(at)[name], f, directions)
+        if component is None:
+            tensors, judged = stress.reshape(-1, 3, 3), named if verdict == "law" else None
+            asked = data_conditions(f, tensors, kind, judged, lambda at: groups(at)[name])
+            conditions += asked
+            directed = len(directions) > 0 or bool(invariants)
+            told = objection(f, tensors, kind, [c for c in asked if not (directed and c.name == AXES)])
+            if told is not None:
+                notices = (*notices, told)
+                verdict, reason = ("approximation", told) if verdict == "law" else (verdict, reason)
     law = None if named is None or verdict == "none" else _energy(named)
     return ConstitutiveLaw(
         verdict=verdict,
@@ -135,15 +178,14 @@ def constitutive_law(
         evidence=evidence,
         asymmetry=float("nan") if component is not None else asymmetry(f, stress, kind),
         floors=floors,
-        prior_residual=None
-        if believed is None
-        else _prior_residual(believed.term(f, kind, component), stress),
+        prior_residual=None if held is None else _prior_residual(held.term(f, kind, component), stress),
         notices=notices,
         splines=splines,
         model=None
         if law is None
         else kanpiler(law.expressions, law.names, domain=law.domain, targets=("W",)),
         component=component,
+        conditions=conditions,
     )
 
 
@@ -312,4 +354,4 @@ def _energy(named: Named) -> Law:
     return Law((named.expr(positive),), ("W",), names, domain=domain)
 
 
-__all__ = ["ConstitutiveLaw", "Invariant", "asymmetry", "constitutive_law"]
+__all__ = ["Condition", "ConstitutiveLaw", "Invariant", "asymmetry", "constitutive_law"]
