@@ -19,8 +19,9 @@ from jaxtyping import Float
 from scipy.stats import f as fisher
 
 from scikan.law.evidence import whiteness
-from scikan.physics.elasticity import Directions, Invariant, Measure, Tensors, in_measure
+from scikan.physics.elasticity import Directions, Invariant
 from scikan.physics.joint import Named
+from scikan.physics.stresses import Measure, Tensors, as_kirchhoff
 
 
 ROUNDING = 1e-9
@@ -59,7 +60,9 @@ class Condition:
         return f"{self.name} ({self.of}): {'holds' if self.holds else 'does not hold'}, {self.residual:.1g}"
 
 
-def law_conditions(named: Named, group: Group, f: Tensors, fibres: Directions) -> tuple[Condition, ...]:
+def law_conditions(
+    named: Named, group: Group, f: Tensors, fibres: Directions, pressed: bool = False
+) -> tuple[Condition, ...]:
     """Return the conditions of an energy.
 
     Args:
@@ -67,6 +70,7 @@ def law_conditions(named: Named, group: Group, f: Tensors, fibres: Directions) -
         group: the invariants of its class, for any deformations.
         f: deformations of the data.
         fibres: unit vectors.
+        pressed: whether the stress is known up to a pressure.
     """
     rng = np.random.default_rng(0)
     f = f[rng.permutation(len(f))[:MOST_ROWS]]
@@ -83,27 +87,29 @@ def law_conditions(named: Named, group: Group, f: Tensors, fibres: Directions) -
     return (
         _exact("objectivity: P(QF) = Q P(F)", seen),
         *([_exact(f"{words}: P(FQ) = P(F) Q", material)] if inner else []),
-        _reference(named, group, size),
+        _reference(named, group, size, pressed),
         _exact(MOMENTS, odd),
     )
 
 
 def data_conditions(
-    f: Tensors, stress: Tensors, measure: Measure, named: Named | None, group: Group
+    f: Tensors, stress: Tensors, measure: Measure, named: Named | None, group: Group, pressed: bool = False
 ) -> tuple[Condition, ...]:
     """Return the conditions of measured stresses (rows, 3, 3).
 
     Args:
         named, group: an energy that leaves but noise, for objectivity: a wrong form would be taken for a turn.
+        pressed: as in `law_conditions`.
     """
     kirchhoff = as_kirchhoff(stress, f, measure)
     left_stretch = f @ np.swapaxes(f, 1, 2)
     size = _rms(kirchhoff)
     found = [_vanishing(MOMENTS, kirchhoff, size, f)]
     if named is not None:
-        found.append(_frame(f, kirchhoff, stress_of(named, group, f) @ np.swapaxes(f, 1, 2)))
+        left = kirchhoff - stress_of(named, group, f) @ np.swapaxes(f, 1, 2)
+        found.append(_frame(f, _without_trace(left) if pressed else left, size))
     # An isotropic material pulls along the axes of its stretch; with noise the product of tensors keeps its size.
-    away = left_stretch - np.trace(left_stretch, axis1=1, axis2=2)[:, None, None] / 3 * np.eye(3)
+    away = _without_trace(left_stretch)
     even = 0.5 * (kirchhoff + np.swapaxes(kirchhoff, 1, 2))
     scale = max(_rms(away), 1e-300)
     found.append(_vanishing(AXES, even @ away / scale, size, f))
@@ -119,16 +125,6 @@ def stress_of(named: Named, group: Group, f: Tensors) -> Tensors:
         for atom, c in zip(atoms, row, strict=True):
             total += c * own.column(atom).reshape(-1, 9)
     return total.reshape(-1, 3, 3)
-
-
-def as_kirchhoff(stress: Tensors, f: Tensors, measure: Measure) -> Tensors:
-    """Return stresses in a measure as Kirchhoff stresses."""
-    if measure == "Kirchhoff":
-        return stress
-    if measure == "Cauchy":
-        return np.asarray(stress * np.linalg.det(f)[:, None, None])
-    pk1 = f @ stress if measure == "PK2" else stress
-    return in_measure(pk1, f, "Kirchhoff")
 
 
 def objection(f: Tensors, stress: Tensors, measure: Measure, conditions: Sequence[Condition]) -> str | None:
@@ -169,6 +165,10 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
+def _without_trace(tensors: Tensors) -> Tensors:
+    return np.asarray(tensors - np.trace(tensors, axis1=1, axis2=2)[:, None, None] / 3 * np.eye(3))
+
+
 def _antisymmetric(tensors: Tensors) -> float:
     return _rms(tensors - np.swapaxes(tensors, 1, 2)) / 2 / max(_rms(tensors), 1e-300)
 
@@ -201,7 +201,7 @@ def _symmetry(fibres: Directions, rng: np.random.Generator) -> tuple[str, list[n
     return "no symmetry", []
 
 
-def _reference(named: Named, group: Group, size: float) -> Condition:
+def _reference(named: Named, group: Group, size: float, pressed: bool) -> Condition:
     """Return whether the stress of the undeformed body is zero within the errors of the constants."""
     rest = np.eye(3)[None]
     at = {invariant.names: invariant for invariant in group(rest)}
@@ -209,7 +209,8 @@ def _reference(named: Named, group: Group, size: float) -> Condition:
     for term, atoms, row in zip(named.terms, named.atoms, named.coefficients, strict=True):
         own = at[tuple(map(str, term.arguments))].term(rest, "PK1", None)
         for atom, c in zip(atoms, row, strict=True):
-            here.append(own.column(atom))
+            stress = own.column(atom).reshape(1, 3, 3)
+            here.append((_without_trace(stress) if pressed else stress).ravel())
             there.append(term.column(atom))
             weights.append(c)
     value, laid = np.asarray(weights) @ np.asarray(here), np.stack(there, axis=1)
@@ -218,7 +219,8 @@ def _reference(named: Named, group: Group, size: float) -> Condition:
     spread = left * np.asarray(here).T / norms @ np.linalg.pinv(laid / norms)
     errors = np.sqrt(np.sum(spread**2, axis=1))
     holds = bool(np.all(np.abs(value) <= ROUNDING * size + ERRORS * errors))
-    return Condition("reference state: P(I) = 0", "law", _rms(value) / size, holds)
+    name = f"reference state: P(I) {'is a pressure' if pressed else '= 0'}"
+    return Condition(name, "law", _rms(value) / size, holds)
 
 
 def _vanishing(name: str, tensors: Tensors, size: float, f: Tensors) -> Condition:
@@ -233,7 +235,7 @@ def _vanishing(name: str, tensors: Tensors, size: float, f: Tensors) -> Conditio
     return Condition(name, "data", residual, all(mean) and all(white))
 
 
-def _frame(f: Tensors, measured: Tensors, predicted: Tensors) -> Condition:
+def _frame(f: Tensors, left: Tensors, size: float) -> Condition:
     """Return whether what an energy leaves depends on how the body is turned, beyond what depends on its stretch.
 
     Seen by the body, R^T tau R is a function of the stretch U alone. Quadratics in U are fitted to what is left, then
@@ -241,13 +243,14 @@ def _frame(f: Tensors, measured: Tensors, predicted: Tensors) -> Condition:
     """
     u, s, vt = np.linalg.svd(f)
     turn, stretch = u @ vt, np.swapaxes(vt, 1, 2) @ (s[:, :, None] * vt)
-    left = np.swapaxes(turn, 1, 2) @ (measured - predicted) @ turn
-    size = _rms(measured)
+    left = np.swapaxes(turn, 1, 2) @ left @ turn
     if _rms(left) < ROUNDING * size:
         return Condition(FRAME, "data", _rms(left) / size, True)
     upper = np.triu_indices(3)
     plain = _quadratics(stretch[:, *upper])
-    axis = np.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0], turn[:, 1, 0] - turn[:, 0, 1]], 1)
+    axis = np.stack(
+        [turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0], turn[:, 1, 0] - turn[:, 0, 1]], 1
+    )
     whole = np.column_stack([plain, _quadratics(axis)])
     y = left[:, *upper]
     (before, few), (after, many) = (_explained(x, y) for x in (plain, whole))
@@ -273,4 +276,4 @@ def _explained(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, int]:
     return np.sum((basis.T @ y) ** 2, axis=0), basis.shape[1]
 
 
-__all__ = ["Condition", "as_kirchhoff", "data_conditions", "law_conditions", "objection", "stress_of"]
+__all__ = ["Condition", "data_conditions", "law_conditions", "objection", "stress_of"]

@@ -8,8 +8,8 @@ squared stretch of the fibre, and I5 = a.C^2 a, which feels shear along it too.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -19,13 +19,11 @@ from scikan.core.expr import Expr, differentiate, evaluate
 from scikan.core.nodes import Symbol
 from scikan.core.parser import parse
 from scikan.physics.forms import FAMILIES, Atom
+from scikan.physics.stresses import Measure, Tensors, in_measure
 from scikan.physics.terms import Term
 
 
-Measure: TypeAlias = Literal["PK1", "Kirchhoff", "Cauchy", "PK2"]
-MEASURES: tuple[Measure, ...] = ("PK1", "Kirchhoff", "Cauchy", "PK2")
 LOG = next(family for family in FAMILIES if family.text == "log(u)")
-Tensors = Float[np.ndarray, "rows 3 3"]
 Directions = Float[np.ndarray, "fibres 3"]
 
 NO_FIBRES = np.zeros((0, 3))
@@ -37,7 +35,7 @@ PARALLEL = 1e-9
 class Invariant:
     """A scalar of F: names of its points, values, gradients, its value where nothing is deformed.
 
-    `shares_log`: a part log z of its function could as well stand in another's.
+    `shares_log`: a part log z of its function could as well stand in that of J.
     """
 
     names: tuple[str, ...]
@@ -53,23 +51,14 @@ class Invariant:
             weight = weight[:, :, 3 * component[0] + component[1], None]
         arguments = tuple(Symbol(name) for name in self.names)
         label = f"w({self.names[0]})" if len(self.names) == 1 else f"sum of w({', '.join(self.names)})"
-        # The stretches' logarithms sum to that of J: beside stretches neither part knows its own.
-        gauge = ("log(u)",) if self.shares_log else ()
-        # Noise hides it in any class: what balances the springs where nothing is deformed is a logarithm of J.
-        always = (Atom(LOG),) if self.names == ("J",) else ()
+        # The stretches' logarithms sum to that of J: beside stretches neither part knows its own. In any class log J
+        # balances the springs where nothing is deformed; fitted beside all other forms, it leaves these in plain sight.
+        volume = self.names == ("J",)
+        gauge = ("log(u)",) if self.shares_log or volume else ()
+        always = (Atom(LOG),) if volume else ()
         return Term(
             label, arguments, self.values, {1: weight}, gauge=gauge, always=always, origin=self.origin
         )
-
-
-def in_measure(pk1: np.ndarray, f: np.ndarray, measure: Measure) -> np.ndarray:
-    """Return first Piola-Kirchhoff stresses (..., 3, 3) in another measure of stress."""
-    if measure == "PK1":
-        return pk1
-    if measure == "PK2":
-        return np.asarray(np.linalg.solve(np.broadcast_to(f, pk1.shape), pk1))
-    kirchhoff = pk1 @ np.swapaxes(f, -1, -2)
-    return np.asarray(kirchhoff if measure == "Kirchhoff" else kirchhoff / np.linalg.det(f)[..., None, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,17 +198,33 @@ def classes(
         yield f"{name}{plain}", [*iso, volume, *along, *more]
     yield (
         f"one function of every principal stretch, and w(J){plain}",
-        [stretches, replace(volume, shares_log=True), *along, *more],
+        [stretches, volume, *along, *more],
     )
     names = ("lambda1_iso", "lambda2_iso", "lambda3_iso")
     yield (
         f"one function of every principal stretch at constant volume, and w(J){isochoric}",
-        [times_volume(stretches, volume, third, names), replace(volume, shares_log=True), *kept, *more],
+        [times_volume(stretches, volume, third, names), volume, *kept, *more],
     )
     yield (
         f"w1(I1) + w2(I2/J^2) + w3(J){plain}",
         [first, times_volume(second, volume, -2.0, ("trace_inverse_C",)), volume, *along, *more],
     )
+
+
+def incompressible_classes(
+    f: Tensors,
+    extra: Mapping[str, Callable[[Any], Any]] | None = None,
+    believed: Invariant | None = None,
+    fibres: Directions = NO_FIBRES,
+) -> Iterator[tuple[str, list[Invariant]]]:
+    """Yield (name, invariants) of the classes of energies of bodies that keep their volume; arguments of `classes`."""
+    kin = Kinematics(f)
+    more = [_given(name, scalar, f) for name, scalar in (extra or {}).items()]
+    more += [] if believed is None else [believed]
+    along = kin.fibred(fibres)
+    yield f"w1(I1) + w2(I2){_words(along)}", [kin.first(), kin.second(), *along, *more]
+    # Logarithms of the stretches sum to zero, so that part of their function is nobody's.
+    yield f"one function of every principal stretch{_words(along)}", [kin.stretches(), *along, *more]
 
 
 def _words(group: Sequence[Invariant]) -> str:
