@@ -197,7 +197,7 @@ def _symmetry(fibres: Directions, rng: np.random.Generator) -> tuple[str, list[n
         return "symmetry about the fibre", [_about(fibres[0], a) for a in rng.uniform(0, 2 * np.pi, N_TURNS)]
     if np.linalg.matrix_rank(fibres, tol=1e-6) == 2:
         normal = np.linalg.svd(fibres)[2][2]
-        return "half-turns in the plane of the fibres", [_about(normal, np.pi)]
+        return "half-turn about the normal of the fibres", [_about(normal, np.pi)]
     return "no symmetry", []
 
 

@@ -336,4 +336,4 @@ def _energy(named: Named) -> Law:
     return Law((named.expr(positive),), ("W",), names, domain=domain)
 
 
-__all__ = ["Condition", "ConstitutiveLaw", "Invariant", "asymmetry", "constitutive_law"]
+__all__ = ["ConstitutiveLaw", "Invariant", "asymmetry", "constitutive_law"]
