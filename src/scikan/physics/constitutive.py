@@ -37,11 +37,13 @@ from scikan.physics.elasticity import (
 from scikan.physics.joint import EXACT, Named, Problem
 from scikan.physics.joint_names import dropped, name_terms, snapped
 from scikan.physics.stresses import (
+    FREE_PRESSURE,
     Measure,
     Tensors,
     asymmetry,
     check_volume,
     checked_stress,
+    keeps_volume,
     measures,
     pressure_direction,
     without_pressure,
@@ -57,6 +59,9 @@ CLASS_BITS = 30.0
 
 LONGER = 1.05
 """A part of the energy goes if the residual on unseen rows rises by less than this factor."""
+
+HOPELESS = 0.5
+"""Share of the stress above which what is left is no noise of a law, white or not."""
 
 Verdict = Literal["law", "approximation", "none"]
 
@@ -159,6 +164,8 @@ def constitutive_law(
         verdict, reason = _verdict(f, targets[kind], named, evidence, name)
         found = named if verdict != "none" else None
         conditions, told = _asked(known, f, stress, kind, name, found, verdict == "law")
+        if verdict != "law" and not incompressible and keeps_volume(f):
+            notices = (*notices, FREE_PRESSURE)
         if told is not None:
             notices = (*notices, told)
             verdict, reason = ("approximation", told) if verdict == "law" else (verdict, reason)
@@ -289,19 +296,19 @@ def _verdict(
     best = min(evidence.residuals)
     missing = (
         f"a sum of one-variable functions, {name}, cannot go below {best:.2g} of the stress: an interaction is missing "
-        "(invariants that act together, or a direction of the material; give them as `invariants`)"
+        "(invariants that act together, given as `invariants`, or directions of the material, given as `fibres`)"
     )
     if named is None:
         return ("none" if best > 0.3 else "approximation"), f"No formula names the parts; {missing}."
     if named.residual < 100 * EXACT:
         return "law", f"the energy gives every stress to rounding ({named.residual:.0e} of it)."
     white = _is_white(f, stress, named)
-    if white and named.residual <= LONGER * best:
+    if white and named.residual <= LONGER * best and named.residual < HOPELESS:
         return (
             "law",
             f"what the energy leaves ({named.residual:.2g} of the stress) is noise without structure.",
         )
-    if best > 0.5:
+    if best > HOPELESS or named.residual > HOPELESS:
         return "none", f"No energy was found: {missing}."
     if evidence.kind == "flat" and not white:
         return (

@@ -22,6 +22,11 @@ SYMMETRIC = 0.5
 VOLUME_KEPT = 0.02
 """Largest change of volume of a row that counts as none, as measuring errors make it."""
 
+FREE_PRESSURE = (
+    "det F is 1 in every row: an incompressible body takes any pressure beside its energy's stress. If this is one, "
+    "give incompressible=True (--incompressible)."
+)
+
 
 def in_measure(pk1: np.ndarray, f: np.ndarray, measure: Measure) -> np.ndarray:
     """Return first Piola-Kirchhoff stresses (..., 3, 3) in another measure of stress."""
@@ -107,6 +112,11 @@ def measures(
         return MEASURES
     as_given, as_pk1 = asymmetry(f, stress, "Kirchhoff"), asymmetry(f, stress, "PK1")
     return ("PK1",) if as_pk1 < SYMMETRIC * as_given else MEASURES[1:]
+
+
+def keeps_volume(f: Tensors) -> bool:
+    """Return whether no row changes the volume."""
+    return bool(np.abs(np.linalg.det(f) - 1).max() <= VOLUME_KEPT)
 
 
 def check_volume(f: Tensors, component: tuple[int, int] | None) -> None:
