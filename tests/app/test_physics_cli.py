@@ -114,6 +114,22 @@ def test_constitutive_law_of_named_columns(folder):
     assert Path("o/energy.svg").exists()
 
 
+@pytest.mark.slow
+def test_constitutive_law_with_fibres_and_its_conditions(folder):
+    table = neo_hookean(200)
+    f = table.filter(like="F").to_numpy().reshape(-1, 3, 3)
+    stretch = np.sum(f[:, :, 1] ** 2, axis=1)
+    for row in (1, 2, 3):
+        table[f"P{row}2"] += 2 * (stretch - 1) * f[:, row - 1, 1]
+    table.to_csv("stress.csv", index=False)
+    code, out, _ = physics("constitutive", "stress.csv", "--fibre", "0,2,0", "--out", "o")
+    assert code == 0
+    assert "(I4 - 1)**2/2" in out and "reference state: P(I) = 0 (law): holds" in out
+    result = json.loads(Path("o/result.json").read_text())
+    assert result["fibres"] == [[0.0, 2.0, 0.0]]
+    assert all(c["holds"] for c in result["conditions"] if "set of axes" not in c["name"])
+
+
 def points(rows=300):
     n = np.random.default_rng(0).normal(size=(rows, 3))
     place = n / np.linalg.norm(n, axis=1, keepdims=True) * np.linspace(1.2, 3, rows)[:, None]
@@ -140,6 +156,8 @@ WRONG = [
     (("lagrangian", "states.csv", "--state", "q"), "time stamps are needed"),
     (("lagrangian", "states.csv", "--state", "q", "--angle", "f"), "--angle f"),
     (("constitutive", "states.csv"), "lacks F11"),
+    (("constitutive", "stretched.csv", "--incompressible"), "det F is"),
+    (("constitutive", "states.csv", "--fibre", "1;0;0"), "--fibre 1;0;0 is no direction"),
     (("symmetry", "states.csv", "--metric", "none.py"), "no Python file"),
     (("symmetry", "states.csv", "--metric", "empty.py"), "defines no function metric"),
     (("symmetry", "states.csv", "--metric", "broken.py"), "stopped with ZeroDivisionError"),
@@ -152,6 +170,7 @@ def test_wrong_input_is_answered_by_one_sentence(states, arguments, sentence):
     table = pd.read_csv(states)
     table["one"] = "a"
     table.to_csv(states, index=False)
+    neo_hookean(40).to_csv("stretched.csv", index=False)
     Path("empty.py").write_text("")
     Path("broken.py").write_text("1 / 0")
     Path("hole.py").write_text(METRIC)

@@ -4,11 +4,26 @@ import numpy as np
 
 
 MU, LAMBDA = 0.416667, 0.277778
+FIBRE, ACROSS = np.array([1.0, 2.0, 0.5]), np.array([1.0, -1.0, 1.0])
 
 
 def gradients(rng, sigma, rows=600):
     f = np.eye(3) + sigma * rng.uniform(-1, 1, (rows, 3, 3))
     return f[np.linalg.det(f) > 0.05]
+
+
+def kept_volume(f):
+    """The same deformations with det F = 1."""
+    return f / np.cbrt(np.linalg.det(f))[:, None, None]
+
+
+def along(f, fibre):
+    """I4 and I5 of fibres as (rows, 1, 1), and their derivatives by F."""
+    a = fibre / np.linalg.norm(fibre)
+    pulled = np.swapaxes(f, 1, 2) @ f @ a
+    both = np.einsum("i,nj->nij", a, pulled)
+    d5 = 2 * f @ (both + np.swapaxes(both, 1, 2))
+    return (pulled @ a)[:, None, None], np.sum(pulled**2, axis=1)[:, None, None], 2 * f @ np.outer(a, a), d5
 
 
 def stress(name, f):
@@ -50,4 +65,26 @@ def stress(name, f):
         case "fibre":
             fibre = np.einsum("nij,j,k->nik", f, [1.0, 0, 0], [1.0, 0, 0])
             return stress("neo-Hookean", f) + 0.4 * fibre * (c[:, 0, 0][:, None, None] - 1)
+        case "reinforced":
+            i4, _, d4, _ = along(f, FIBRE)
+            return stress("neo-Hookean", f) + 0.8 * (i4 - 1) * d4
+        case "reinforced, exponential":
+            i4, _, d4, _ = along(f, FIBRE)
+            return stress("neo-Hookean", f) + 0.7 * (i4 - 1) * np.exp(1.3 * (i4 - 1) ** 2) * d4
+        case "reinforced, sheared":
+            _, i5, _, d5 = along(f, FIBRE)
+            return stress("neo-Hookean", f) + 0.25 * (i5 - 1) * d5
+        case "reinforced, St. Venant-Kirchhoff":
+            i4, _, d4, _ = along(f, FIBRE)
+            return stress("St. Venant-Kirchhoff", f) + 0.8 * (i4 - 1) * d4
+        case "reinforced twice":
+            (i4, _, d4, _), (i6, _, d6, _) = along(f, FIBRE), along(f, ACROSS)
+            return stress("neo-Hookean", f) + 0.8 * (i4 - 1) * d4 + 0.3 * (i6 - 1) * d6
+        case "isochoric Mooney-Rivlin":
+            return 0.3 * d1 + 0.15 * d2
+        case "isochoric Gent":
+            return 0.8 * f / (1 - (i1 - 3) / 6)
+        case "isochoric, reinforced":
+            i4, _, d4, _ = along(f, FIBRE)
+            return 0.8 * f + 0.8 * (i4 - 1) * d4
     raise ValueError(name)

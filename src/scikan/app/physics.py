@@ -129,8 +129,16 @@ def hamiltonian(
 def constitutive(
     table: Table,
     prior: Annotated[
-        str | None, typer.Option(help="An energy believed to be near, over I1, I2 and J.")
+        str | None,
+        typer.Option(help="An energy believed to be near, over I1, I2, J and, with fibres, I4, I5."),
     ] = None,
+    fibre: Annotated[
+        list[str] | None,
+        typer.Option("--fibre", help="A direction of the undeformed material: 1,0,0. Repeat it for more."),
+    ] = None,
+    incompressible: Annotated[
+        bool, typer.Option("--incompressible", help="The stress is known up to a pressure; det F is 1.")
+    ] = False,
     measure: Annotated[
         str | None, typer.Option(help="PK1, Kirchhoff, Cauchy or PK2. Default: by the columns' names.")
     ] = None,
@@ -143,10 +151,12 @@ def constitutive(
 ) -> None:
     """Find the elastic energy behind columns F11 .. F33 and P11 .. P33 (or S.., tau.., sigma..; or one component)."""
     with spoken_errors(debug):
-        from scikan.app.physics_materials import run_constitutive
+        from scikan.app.physics_materials import Material, run_constitutive
 
         format = {"delimiter": delimiter, "decimal": decimal, "sheet": sheet}
-        status = run_constitutive(table, format, prior, measure, out, overwrite)
+        status = run_constitutive(
+            table, format, Material(prior, tuple(fibre or ()), incompressible, measure), out, overwrite
+        )
     raise typer.Exit(status)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,35 @@ PLACES = tuple(f"{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3))
 OUT_OF_PLANE = ("13", "23", "31", "32", "33")
 
 
+@dataclass(frozen=True)
+class Material:
+    """What the user says of a material: an energy, fibres as they were typed, a volume that is kept, the stress."""
+
+    prior: str | None
+    fibres: tuple[str, ...]
+    incompressible: bool
+    measure: str | None
+
+
 def run_constitutive(
-    table: Path, format: Format, prior: str | None, measure: str | None, out: Path | None, overwrite: bool
+    table: Path,
+    format: Format,
+    material: Material,
+    out: Path | None,
+    overwrite: bool,
 ) -> int:
     """Find, tell and write an elastic energy; return the exit status."""
     from scikan.physics.constitutive import constitutive_law
     from scikan.show.physics import plot_levels
 
     console = opened(out, overwrite)
+    directions = [_direction(text) for text in material.fibres] or None
     known = load(table, **format).names
     f, notice = _deformation(table, known, format)
     letter, present = _stress_columns(table, known)
     stress = columns_of(table, [letter + place for place in present], format)
     component = None if len(present) == 9 else (int(present[0][0]) - 1, int(present[0][1]) - 1)
-    measure = measure or STRESSES[letter]
+    measure = material.measure or STRESSES[letter]
     shown = "all nine components" if component is None else f"component {letter}{present[0]}"
     aside(console, f"{table.name}: {len(f)} rows of F and {shown}, read as {measure}{notice}")
     found = constitutive_law(
@@ -41,7 +57,9 @@ def run_constitutive(
         stress.reshape(-1, 3, 3) if component is None else stress[:, 0],
         measure=measure,
         component=component,
-        prior=prior,
+        prior=material.prior,
+        fibres=directions,
+        incompressible=material.incompressible,
     )
     for notice in found.notices:
         aside(console, f"note: {notice}")
@@ -51,6 +69,8 @@ def run_constitutive(
     aside(console, f"residual {found.residual:.2g}; splines leave {found.evidence}; {found.klass}")
     for name, floor in found.floors.items():
         aside(console, f"    tried {name}: splines leave {floor:.2g}")
+    for condition in found.conditions:
+        aside(console, f"    {condition}")
     if found.prior_residual is not None:
         aside(console, f"the prior leaves {found.prior_residual:.2g}")
     result = {
@@ -62,6 +82,12 @@ def run_constitutive(
         "class": found.klass,
         "floors": {name: finite(floor) for name, floor in found.floors.items()},
         "asymmetry": finite(found.asymmetry),
+        "fibres": directions or [],
+        "conditions": [
+            {"name": c.name, "of": c.of, "residual": finite(c.residual), "holds": c.holds}
+            for c in found.conditions
+        ],
+        "notices": list(found.notices),
     }
     if out is not None:
         figures = {}
@@ -72,6 +98,19 @@ def run_constitutive(
             figures["energy"] = plot_levels(energy, energy.names, rows, "W")
         write_result(out, table, result, figures, console)
     return STATUS[found.verdict]
+
+
+def _direction(text: str) -> tuple[float, ...]:
+    try:
+        direction = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        direction = ()
+    if len(direction) != 3:
+        raise SettingError(
+            f"--fibre {text} is no direction of three numbers.",
+            fix="write --fibre 1,0,0, once for each fibre.",
+        )
+    return direction
 
 
 def _deformation(table: Path, known: tuple[str, ...], format: Format) -> tuple[np.ndarray, str]:

@@ -21,9 +21,9 @@ from scikan.core.parser import parse
 from scikan.law.evidence import whiteness
 from scikan.law.record import Law
 from scikan.law.snapping import snap
-from scikan.physics.constitutive import checked_stress
 from scikan.physics.joint import EXACT
 from scikan.physics.selection import BITS_PER_TERM, Selection, select
+from scikan.physics.stresses import checked_stress
 from scikan.physics.terms import split_rows
 from scikan.physics.writing import cost
 from scikan.symbolic.kanpiler import kanpiler

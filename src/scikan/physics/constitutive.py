@@ -4,38 +4,64 @@ The first Piola-Kirchhoff stress is dW/dF, the Kirchhoff stress that times F^T, 
 W a sum of functions of invariants every measure is linear in these functions, so they are one least squares:
 
     F, stress -> measure -> classes of invariants, splines -> the class that leaves least, parts that are needed
-    -> names, judged by the stress itself -> constants to rounding -> W, formulas of components, verdict
+    -> names, judged by the stress itself -> constants to rounding -> W, verdict
+    -> frame and symmetry conditions of the law and of the data, each with its residual
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from scikan.core.errors import SettingError, ShapeError, TableError
 from scikan.core.expr import Expr
 from scikan.core.kan import KAN
 from scikan.law.evidence import whiteness
 from scikan.law.record import Law
-from scikan.physics.elasticity import MEASURES, Invariant, Measure, classes, energy_invariant
+from scikan.physics.conditions import (
+    AXES,
+    Condition,
+    data_conditions,
+    law_conditions,
+    objection,
+)
+from scikan.physics.elasticity import (
+    Directions,
+    Invariant,
+    checked_fibres,
+    classes,
+    energy_invariant,
+    incompressible_classes,
+)
 from scikan.physics.joint import EXACT, Named, Problem
 from scikan.physics.joint_names import dropped, name_terms, snapped
+from scikan.physics.stresses import (
+    FREE_PRESSURE,
+    Measure,
+    Tensors,
+    asymmetry,
+    check_volume,
+    checked_stress,
+    keeps_volume,
+    measures,
+    pressure_direction,
+    without_pressure,
+)
 from scikan.physics.terms import SplineFit, Term, fit_splines
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.linear import Refinement
 
 
 GRIDS = (5, 10, 20)
-SYMMETRIC = 0.5
-"""A stress whose antisymmetric part is below this share of the other measure's is taken as symmetric."""
-
 CLASS_BITS = 30.0
 """Bits by which a later class must be shorter: with noise equal energies in other invariants differ by chance."""
 
 LONGER = 1.05
 """A part of the energy goes if the residual on unseen rows rises by less than this factor."""
+
+HOPELESS = 0.5
+"""Share of the stress above which what is left is no noise of a law, white or not."""
 
 Verdict = Literal["law", "approximation", "none"]
 
@@ -48,7 +74,8 @@ class ConstitutiveLaw:
         verdict: "law", "approximation" or "none".
         reason: one sentence.
         energy: W as a formula over invariants (I1 = tr F^T F, I2, J = det F, lambda1.. principal stretches; `_iso`
-            marks those at constant volume), up to a constant; None if there is none.
+            marks those at constant volume; I4 = a.C a, I5 = a.C^2 a of fibres along a, I4_1.. of several), up to a
+            constant; None if there is none.
         measure: of the stress: given, or decided by the data.
         residual: root mean square error of all components over that of the stress.
         klass: the class of energies.
@@ -61,6 +88,8 @@ class ConstitutiveLaw:
         splines: the curves behind the names.
         model: the energy as a KAN.
         component: which component was given, from 0; None for all.
+        conditions: objectivity, material symmetry, P(I) = 0 and balance of moments of the law, and those of the data
+            that nine components can show; each with its residual.
     """
 
     verdict: Verdict
@@ -77,6 +106,7 @@ class ConstitutiveLaw:
     splines: SplineFit
     model: KAN | None
     component: tuple[int, int] | None
+    conditions: tuple[Condition, ...] = ()
 
 
 def constitutive_law(
@@ -87,6 +117,8 @@ def constitutive_law(
     component: tuple[int, int] | None = None,
     prior: str | Expr | None = None,
     invariants: Mapping[str, Callable[[Any], Any]] | None = None,
+    fibres: Any = None,
+    incompressible: bool = False,
 ) -> ConstitutiveLaw:
     """Return the elastic energy behind measured stresses.
 
@@ -96,35 +128,49 @@ def constitutive_law(
         measure: "PK1", "Kirchhoff", "Cauchy" or "PK2". Left out, the symmetry of the data decides between PK1 and
             the symmetric ones, and the residual among these.
         component: which component `stress` holds if it is (rows,): (0, 1) is row 1, column 2.
-        prior: an energy believed to be near, over I1, I2 and J. Its own error is reported, and a function of it joins
-            the parts that the energy may have, so a coupling of invariants that it holds can be found.
+        prior: an energy believed to be near, over I1, I2, J and those of fibres. Its own error is reported, and a
+            function of it joins the parts of the energy, so a coupling of invariants that it holds can be found.
         invariants: further scalars that W may depend on, by name: functions of one F (3, 3), written for JAX.
+        fibres: directions in the undeformed body, (3,) or (fibres, 3), of any length: I4 and I5 of each join the
+            energy.
+        incompressible: the stress is known up to a pressure in every row, which is taken off; det F must be 1, and
+            the energy has no J. Residuals are over the stress less its pressure.
 
     Raises:
         ShapeError: arrays of other shapes, or one component without saying which.
-        TableError: NaN or infinity, fewer than 30 rows, or none with det F > 0.
-        SettingError: an unknown measure.
+        TableError: NaN or infinity, fewer than 30 rows with det F > 0; det F away from 1 if incompressible.
+        SettingError: an unknown measure, a fibre without direction, one component if incompressible.
 
     Example:
         `kn.constitutive_law(F, P).energy` of Neo-Hookean data is W = mu/2 (I1 - 3) - mu log(J) + lambda/2 log(J)**2.
     """
+    known = _Known(checked_fibres(fibres), invariants, prior, incompressible)
     f, stress, notices = checked_stress(f, stress, measure, component)
+    if incompressible:
+        check_volume(f, component)
     with threadpool_limits(limits=1):
-        chosen = _measures(f, stress, measure, component)
-        believed = None if prior is None else energy_invariant(f, prior)
+        chosen = measures(f, stress, measure, component)
+        targets = {kind: known.seen(stress, f, kind) for kind in chosen}
         tried = [
-            (kind, name, [i.term(f, kind, component) for i in group])
+            (kind, name, [known.term(i, f, kind, component) for i in group])
             for kind in chosen
-            for name, group in classes(f, invariants, believed)
+            for name, group in known.groups(f).items()
         ]
-        fits = [fit_splines(terms, stress, GRIDS[1]) for _, _, terms in tried]
-        best = _best_named(tried, fits, stress)
-        kind, name, terms, splines, evidence, named = best
+        fits = [fit_splines(terms, targets[kind], GRIDS[1]) for kind, _, terms in tried]
+        kind, name, _, splines, evidence, named = _best_named(tried, fits, targets)
         floors: dict[str, float] = {}
         for (_, label, _), fit in zip(tried, fits, strict=True):
             floors[label] = min(fit.residual, floors.get(label, np.inf))
-        verdict, reason = _verdict(f, stress, named, evidence, name)
-    law = None if named is None or verdict == "none" else _energy(named)
+        verdict, reason = _verdict(f, targets[kind], named, evidence, name)
+        found = named if verdict != "none" else None
+        conditions, told = _asked(known, f, stress, kind, name, found, verdict == "law")
+        if verdict != "law" and not incompressible and keeps_volume(f):
+            notices = (*notices, FREE_PRESSURE)
+        if told is not None:
+            notices = (*notices, told)
+            verdict, reason = ("approximation", told) if verdict == "law" else (verdict, reason)
+    law = None if found is None else _energy(found)
+    held = known.believed(f)
     return ConstitutiveLaw(
         verdict=verdict,
         reason=reason,
@@ -136,94 +182,79 @@ def constitutive_law(
         asymmetry=float("nan") if component is not None else asymmetry(f, stress, kind),
         floors=floors,
         prior_residual=None
-        if believed is None
-        else _prior_residual(believed.term(f, kind, component), stress),
+        if held is None
+        else _prior_residual(known.term(held, f, kind, component), targets[kind]),
         notices=notices,
         splines=splines,
         model=None
         if law is None
         else kanpiler(law.expressions, law.names, domain=law.domain, targets=("W",)),
         component=component,
+        conditions=conditions,
     )
 
 
-def checked_stress(
-    f: Any, stress: Any, measure: str | None, component: tuple[int, int] | None
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Return F (rows, 3, 3), the stress (rows, components) and notices; raises as `constitutive_law` does."""
-    f, stress = np.asarray(f, float), np.asarray(stress, float)
-    if f.ndim != 3 or f.shape[1:] != (3, 3):
-        raise ShapeError(
-            f"F has shape {f.shape}; a deformation gradient is a 3 x 3 matrix.",
-            fix="give F as (rows, 3, 3), F[:, i, j] = dx_i/dX_j; a plane deformation has F[:, 2, 2] = 1.",
-        )
-    if measure is not None and measure not in MEASURES:
-        raise SettingError(
-            f"The stress measure {measure!r} is unknown.", fix=f"use one of {', '.join(MEASURES)}."
-        )
-    if component is None and stress.shape != f.shape:
-        raise ShapeError(
-            f"The stress has shape {stress.shape} for F of shape {f.shape}.",
-            fix="give all components as (rows, 3, 3), or one as (rows,) with component=(0, 0).",
-        )
-    if component is not None and (stress.shape != f.shape[:1] or not all(0 <= c <= 2 for c in component)):
-        raise ShapeError(
-            f"Component {component} of a stress of shape {stress.shape} for {len(f)} rows.",
-            fix="give that component as (rows,), and its place counted from 0: component=(0, 1).",
-        )
-    stress = stress.reshape(len(f), -1)
-    bad = ~(np.isfinite(f).all(axis=(1, 2)) & np.isfinite(stress).all(axis=1))
-    if bad.any():
-        raise TableError(
-            f"F or the stress is missing or infinite in row {int(np.argmax(bad))} and {int(bad.sum()) - 1} more.",
-            fix="drop these rows: keep = np.isfinite(F).all(axis=(1, 2)) & np.isfinite(stress).all(axis=(1, 2)).",
-        )
-    upright = np.linalg.det(f) > 0
-    notices: tuple[str, ...] = ()
-    if not upright.all():
-        count = int((~upright).sum())
-        notices = (f"{count} of {len(f)} rows have det F <= 0, which no body can reach; they were left out.",)
-    if upright.sum() < 30:
-        raise TableError(
-            f"{int(upright.sum())} rows with det F > 0 are too few for an energy.",
-            fix="give 100 rows or more.",
-        )
-    return f[upright], stress[upright], notices
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known of a material before its stresses are looked at."""
+
+    fibres: Directions
+    invariants: Mapping[str, Callable[[Any], Any]] | None
+    prior: str | Expr | None
+    incompressible: bool
+
+    def believed(self, at: Tensors) -> Invariant | None:
+        """Return the prior as a scalar of F."""
+        return None if self.prior is None else energy_invariant(at, self.prior, self.fibres)
+
+    def groups(self, at: Tensors) -> dict[str, list[Invariant]]:
+        """Return the classes of energies, their invariants at these deformations."""
+        offered = incompressible_classes if self.incompressible else classes
+        return dict(offered(at, self.invariants, self.believed(at), self.fibres))
+
+    def seen(self, stress: np.ndarray, f: Tensors, kind: Measure) -> np.ndarray:
+        """Return what of stresses (rows, ..., components) the energy has to answer for."""
+        return without_pressure(stress, pressure_direction(f, kind)) if self.incompressible else stress
+
+    def term(
+        self, invariant: Invariant, f: Tensors, kind: Measure, component: tuple[int, int] | None
+    ) -> Term:
+        """Return the part of the energy that an invariant has, as a term of what is seen."""
+        own = invariant.term(f, kind, component)
+        return replace(own, weights={order: self.seen(w, f, kind) for order, w in own.weights.items()})
 
 
-def asymmetry(f: np.ndarray, stress: np.ndarray, measure: Measure) -> float:
-    """Return the antisymmetric part of the Kirchhoff stress over the whole (moments balance where it is 0)."""
-    tensor = stress.reshape(-1, 3, 3)
-    turned = tensor @ np.swapaxes(f, 1, 2) if measure == "PK1" else tensor
-    odd = turned - np.swapaxes(turned, 1, 2)
-    # The median row: near det F = 0 a few stresses outweigh all others.
-    sizes = np.linalg.norm(turned, axis=(1, 2)), np.linalg.norm(odd, axis=(1, 2))
-    return float(np.median(sizes[1] / np.maximum(sizes[0], 1e-300)) / 2.0)
+def _asked(
+    known: _Known, f: Tensors, stress: np.ndarray, kind: Measure, name: str, named: Named | None, is_law: bool
+) -> tuple[tuple[Condition, ...], str | None]:
+    """Return the conditions of law and data, and a sentence on what the data break."""
 
+    def group(at: Tensors) -> list[Invariant]:
+        return known.groups(at)[name]
 
-def _measures(
-    f: np.ndarray, stress: np.ndarray, measure: str | None, component: tuple[int, int] | None
-) -> tuple[Measure, ...]:
-    """Return the measures that are possible."""
-    if measure is not None:
-        return tuple(known for known in MEASURES if known == measure)
-    if component is not None:
-        return MEASURES
-    as_given, as_pk1 = asymmetry(f, stress, "Kirchhoff"), asymmetry(f, stress, "PK1")
-    return ("PK1",) if as_pk1 < SYMMETRIC * as_given else MEASURES[1:]
+    pressed = known.incompressible
+    own = () if named is None else law_conditions(named, group, f, known.fibres, pressed)
+    if stress.shape[1] != 9:
+        return own, None
+    tensors = stress.reshape(-1, 3, 3)
+    asked = data_conditions(f, tensors, kind, named if is_law else None, group, pressed)
+    directed = len(known.fibres) > 0 or bool(known.invariants)
+    told = objection(f, tensors, kind, [c for c in asked if not (directed and c.name == AXES)])
+    return own + asked, told
 
 
 Tried = tuple[Measure, str, list[Term]]
 Best = tuple[Measure, str, list[Term], SplineFit, Refinement, Named | None]
 
 
-def _best_named(tried: list[Tried], fits: list[SplineFit], stress: np.ndarray) -> Best:
+def _best_named(tried: list[Tried], fits: list[SplineFit], targets: Mapping[Measure, np.ndarray]) -> Best:
     """Return the class whose named energy is shortest in bits: those near the least residual are tried."""
     least = min(fit.residual for fit in fits)
     near = [n for n, fit in enumerate(fits) if fit.residual <= max(5 * least, 1e-9)]
     best: Best | None = None
     for n in near[:6]:
         kind, name, terms = tried[n]
+        stress = targets[kind]
         terms = _needed(terms, stress, fits[n].residual)
         splines, evidence = _refined(terms, stress)
         problem = Problem(tuple(terms), stress)
@@ -265,19 +296,19 @@ def _verdict(
     best = min(evidence.residuals)
     missing = (
         f"a sum of one-variable functions, {name}, cannot go below {best:.2g} of the stress: an interaction is missing "
-        "(invariants that act together, or a direction of the material; give them as `invariants`)"
+        "(invariants that act together, given as `invariants`, or directions of the material, given as `fibres`)"
     )
     if named is None:
         return ("none" if best > 0.3 else "approximation"), f"No formula names the parts; {missing}."
     if named.residual < 100 * EXACT:
         return "law", f"the energy gives every stress to rounding ({named.residual:.0e} of it)."
     white = _is_white(f, stress, named)
-    if white and named.residual <= LONGER * best:
+    if white and named.residual <= LONGER * best and named.residual < HOPELESS:
         return (
             "law",
             f"what the energy leaves ({named.residual:.2g} of the stress) is noise without structure.",
         )
-    if best > 0.5:
+    if best > HOPELESS or named.residual > HOPELESS:
         return "none", f"No energy was found: {missing}."
     if evidence.kind == "flat" and not white:
         return (
