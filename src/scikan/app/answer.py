@@ -16,6 +16,7 @@ from scikan.core.dataset import Dataset
 from scikan.core.errors import UnitError
 from scikan.core.expr import Expr, complexity, constants, symbols
 from scikan.discovery.agreement import Agreement
+from scikan.discovery.card import Card
 from scikan.discovery.discover import Config, Discovery
 from scikan.discovery.judging import Choice, Evidence
 from scikan.discovery.proposals import Proposal
@@ -49,7 +50,8 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
             name: {"score": finite(score), "low": finite(low), "high": finite(high)}
             for name, (score, low, high) in found.features.items()
         },
-        "structure": found.structure,
+        "structure": _structure(found),
+        "card": _card(found.card),
         "front": front,
         "dimensionless_groups": offered_groups(data),
         "names": {name: {"unit": data.units.get(name), "range": _range(data, name)} for name in data.names},
@@ -159,6 +161,33 @@ def offered_groups(data: Dataset) -> list[str]:
         return list(dimensionless_groups({n: u for n, u in data.units.items() if n in data.names}))
     except UnitError:
         return []
+
+
+def _structure(found: Discovery) -> dict[str, Any]:
+    tree = found.tree
+    groups = None if tree is None else [list(branch.columns) for branch in tree.branches or (tree,)]
+    return {"groups": groups, "tree": None if tree is None else tree.as_dict(), **found.structure}
+
+
+def _card(card: Card) -> dict[str, Any]:
+    beyond = card.beyond
+    return {
+        "noise": finite(card.noise),
+        "left": finite(card.left),
+        "beyond": None
+        if beyond is None
+        else {"inside": beyond.inside, "scores": {name: s.to_dict() for name, s in beyond.scores.items()}},
+        "simple_laws": [
+            {
+                "class": law.name,
+                "formula": str(law.formula),
+                "excluded": law.is_excluded,
+                "verdict": law.verdict,
+                "scores": law.score.to_dict(),
+            }
+            for law in card.simple
+        ],
+    }
 
 
 def _on_front(choice: Choice) -> dict[str, Any]:

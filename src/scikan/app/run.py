@@ -126,6 +126,7 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
         for name, (middle, low, high) in sorted(found.features.items(), key=lambda item: -item[1][0]):
             console.print(escape(f"    {name}: {middle:.2f} ({low:.2f} to {high:.2f})"))
     _print_agreement(console, found)
+    _print_card(console, found)
     _print_others(console, found)
     console.print(f"{found.seconds:.1f} s", style="dim")
 
@@ -152,6 +153,29 @@ def _print_agreement(console: Console, found: Discovery) -> None:
     if again.searches > 1:
         told += f"; of {again.searches} searches on other rows, {again.same_form} found it"
     console.print(f"{told}.", style="dim")
+
+
+def _print_card(console: Console, found: Discovery) -> None:
+    """Print the noise, the law beyond its range, and which simple laws are excluded."""
+    if found.law is None:
+        return
+    card, unit = found.card, found.law.units.get(found.law.targets[0], "")
+    told = _percent if found.readout == "log" else lambda value: f"{value:.3g} {unit}".strip()
+    console.print(
+        f"The law leaves {told(card.left)}; a smooth surrogate misses {told(card.noise)}.", style="dim"
+    )
+    if card.beyond is not None:
+        kind = "relative error" if found.readout == "log" else "R2"
+        scores = [
+            f"{name} {f'{s.r2:.6g}' if s.relative is None else _percent(s.relative)}"
+            for name, s in card.beyond.scores.items()
+        ]
+        console.print(
+            f"Fitted to the middle half of the rows, {kind} on the others: {', '.join(scores)}.", style="dim"
+        )
+    excluded = [law.name for law in card.simple if law.is_excluded]
+    if excluded:
+        console.print(f"Excluded by the held-out rows: {', '.join(excluded)}.", style="dim")
 
 
 def _print_others(console: Console, found: Discovery) -> None:

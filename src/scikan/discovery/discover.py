@@ -17,18 +17,21 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from scikan.core.dataset import Dataset
-from scikan.core.errors import SettingError
+from scikan.core.errors import SettingError, ShapeError
 from scikan.core.expr import Expr
 from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
 from scikan.core.names import quoted
+from scikan.core.samples import evenly
 from scikan.discovery.agreement import agreements
+from scikan.discovery.card import Card, card
 from scikan.discovery.judging import Choice, Evidence, HeldOut, Verdict, by_hand
 from scikan.discovery.proposals import Proposal, pareto
 from scikan.discovery.protocol import Plan, plan_rows
 from scikan.discovery.search import Found, SearchSettings, Watch, reranked, retold, search
 from scikan.discovery.trial import Trial, feature_scores, run_trial
 from scikan.law.record import Law
+from scikan.structure.tree import Tree, tree
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.scoring import Score
 
@@ -37,6 +40,9 @@ Vector = Float[np.ndarray, " _"]
 
 LEAST_ROWS = 6
 """Rows below which nothing can be left out and searched without."""
+
+MOST_LOOKED_AT, EXACTLY = 600, 1e-9
+"""Rows on which a law's tree is looked for, and the error of its values as a part of their spread."""
 
 MOST_CHOICES = 12
 """Formulas of the front that are judged and offered."""
@@ -137,6 +143,27 @@ class Discovery:
         return {"law": self.choices[0].predictions, **self.held_out.predictions}
 
     @cached_property
+    def tree(self) -> Tree | None:
+        """Which columns enter together and by which operators: of the law, else of the table; None if errors hide it.
+
+        `shaped(found.tree, data)` is a network of this shape.
+        """
+        data = self.held_out.data
+        try:
+            if self.law is None:
+                return tree(data)
+            rows = data.x[evenly(data.n_rows, MOST_LOOKED_AT)]
+            return tree(self.law, rows, error=EXACTLY * float(np.std(data.y)), names=data.names)
+        except (SettingError, ShapeError):
+            return None
+
+    @cached_property
+    def card(self) -> Card:
+        """The rest of the evidence: noise, rows beyond the range, simple laws that are excluded."""
+        law = None if self.law is None else self.front[0]
+        return card(self.held_out, law, self.choices[0].predictions)
+
+    @cached_property
     def scores(self) -> dict[str, Score]:
         """The scores of these predictions."""
         return {name: self.held_out.score(values) for name, values in self.predictions.items()}
@@ -187,8 +214,6 @@ def discover(
         held_out=held_out,
         features=features,
         structure={
-            "groups": None,
-            "tree": None,
             "symmetries": list(found.notes),
             "shapes": list(found.climb.shapes),
         },
