@@ -1,7 +1,7 @@
 """Forms for several experiments, each fitted to all of them, constants shared as far as that saves bits.
 
-Forms come from searches: in the largest experiments, each alone, and in all rows with the target of each experiment in
-units of its own size, which finds what differs by a factor only.
+Forms come from searches: in the largest experiments, each alone; in all rows, which finds what does not differ at all;
+and in all rows with the target of each experiment in units of its own size, which finds what differs by a factor only.
 """
 
 from collections.abc import Iterator
@@ -76,13 +76,18 @@ def experiments_of(data: Dataset, codes: np.ndarray, pick: np.ndarray, readout: 
 def _searches(
     data: Dataset, codes: np.ndarray, pick: np.ndarray, settings: SearchSettings, watch: Watch
 ) -> Iterator[tuple[Found, int | None]]:
-    """Yield what is found in the largest experiments, and in all together in units of their sizes (None)."""
+    """Yield what is found in the largest experiments, and in all together: as they are, and in units of their sizes.
+
+    The number beside it is the experiment that constants belong to, the first for all as they are; None for units.
+    """
     whole, sizes = np.bincount(codes), np.bincount(codes[pick], minlength=int(codes.max()) + 1)
     homes = [int(g) for g in np.argsort(-sizes, kind="stable")[:MOST_SEARCHED] if whole[g] >= LEAST_SEARCHED]
-    each = replace(settings, seconds=settings.seconds / (len(homes) + 1))
+    each = replace(settings, seconds=settings.seconds / (len(homes) + 2))
     for g in homes:
         watch.report(f"one experiment of {len(sizes)}: {sizes[g]} rows")
         yield search(data.rows(pick[codes[pick] == g]), each, watch), g
+    watch.report(f"all experiments as one: {len(pick)} rows")
+    yield search(data.rows(pick), each, watch), 0
     size = np.asarray([np.sqrt(np.mean(data.y[pick][codes[pick] == g] ** 2)) for g in range(len(sizes))])
     unit = np.where(np.isfinite(size) & (size > 0), size, 1.0)[codes]
     scaled = replace(data, y=data.y / unit[:, None], sigma=None if data.sigma is None else data.sigma / unit)
