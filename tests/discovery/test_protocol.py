@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 import scikan as kn
+from scikan.core.expr import Symbol
+from scikan.discovery.judging import HeldOut
+from scikan.discovery.proposals import Proposal
 from scikan.discovery.protocol import plan_rows
 
 
@@ -51,3 +54,47 @@ def test_settings_outside_their_range_are_refused():
     )
     with pytest.raises(kn.SettingError, match="2 targets"):
         kn.discover(two)
+
+
+def repeated(settings, copies, noise=0.0):
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.uniform(1, 3, (settings, 2)), copies, axis=0)
+    y = x[:, 0] ** 2 / x[:, 1] + noise * rng.normal(size=len(x))
+    return kn.Dataset.from_arrays(x, y)
+
+
+def test_rows_of_equal_inputs_are_held_out_together():
+    data = repeated(120, 5)
+    plan = plan_rows(data, 0.4, 0)
+    (fold,) = plan.folds
+    read = {tuple(row) for row in data.x[fold.fit]}
+    assert len(fold.judge) == 5 * 48 and not read & {tuple(row) for row in data.x[fold.judge]}
+    assert "120 differ" in plan.told
+    assert plan_rows(repeated(120, 1), 0.4, 0).settings is None
+
+
+def test_settings_count_and_not_their_copies():
+    assert len(plan_rows(repeated(40, 10), 0.4, 0).folds) == 5
+    few = plan_rows(repeated(10, 30), 0.4, 0)
+    assert len(few.folds) == 10 and few.protocol == "leave-one-out" and not few.too_few
+    assert plan_rows(repeated(5, 100), 0.4, 0).too_few
+
+
+def test_copies_of_noise_are_no_law():
+    rng = np.random.default_rng(1)
+    x, y = np.tile(rng.uniform(size=(15, 2)), (8, 1)), np.tile(rng.normal(size=15), 8)
+    plan = plan_rows(kn.Dataset.from_arrays(x, y), 0.4, 0)
+    data = kn.Dataset.from_arrays(x, y)
+    rows = np.concatenate([fold.judge for fold in plan.folds])
+    said = y[rows] * 0.3 + np.repeat(rng.normal(size=15), 8)
+    held_out = HeldOut(data, plan, {"network": said}, "linear", np.inf, 0)
+    formula = Proposal(Symbol("x1"), Symbol("x1"), 0.0, 0.0, 0.0, "regression")
+    # A weak likeness to 15 values is luck, however often each is repeated.
+    assert held_out.judged(formula, said).evidence.dependence.pearson > 0.005
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_values_whose_squares_are_no_numbers_are_refused_in_words(size):
+    x = np.linspace(1, 2, 50)[:, None]
+    with pytest.raises(kn.SettingError, match="another unit|floating-point"):
+        kn.discover(kn.Dataset.from_arrays(x, size * x[:, 0]))

@@ -73,6 +73,15 @@ def _one_answer(folder: Path, number: int) -> Answer:
 
 def _chosen(old: Answer, number: int) -> tuple[Answer, Law]:
     """Return the content of law.json with another formula as the law, and that law."""
+    if "constants_by" in old or "best_so_far" in old:
+        why = (
+            "is a law for several experiments"
+            if "constants_by" in old
+            else "was interrupted: it has no verdicts"
+        )
+        raise SettingError(
+            f"The answer {why}.", fix="choose takes a finished answer for one table; see --resume."
+        )
     front = old["front"]
     if not 1 <= number <= len(front):
         raise SettingError(

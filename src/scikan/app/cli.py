@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scikan.app.faces import names, spoken_errors
+from scikan.app.faces import names, spoken_errors, stop
 from scikan.app.physics import physics
 
 
@@ -101,7 +101,7 @@ def run(
         typer.Option(help="Column that names experiments: one law for all, some constants for each."),
     ] = None,
     seed: Seed = 0,
-    minutes: Annotated[float, typer.Option(help="Time for the search, in minutes.")] = 1.5,
+    minutes: Annotated[float, typer.Option(help="Time for the search, in minutes.", min=0.001)] = 1.5,
     hold_out: Annotated[float, typer.Option(help="Share of rows that the search never reads.")] = 0.4,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Try all networks even after a good law.")
@@ -364,7 +364,10 @@ def _missing(text: str | None) -> str | None:
 
 def main() -> None:
     """Run the command line; a job that a scheduler ends writes what Ctrl-C writes."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Whoever ignores a signal, as a shell does for jobs in the background, goes on ignoring it.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
     app(windows_expand_args=False)
 
 

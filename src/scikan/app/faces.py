@@ -1,5 +1,6 @@
 """What every face of the command line shares: exit statuses, lists of names, errors as sentences."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from scikan.core.expr import Expr
 
+
+STOP = threading.Event()
+"""Set once a stop was asked for: an exception that a callback of a library swallows is raised again."""
 
 LAW, BAD_INPUT, NONE, APPROXIMATION, INTERRUPTED = 0, 2, 3, 4, 130
 
@@ -41,6 +45,12 @@ def tell_unexplained(aside: "Console", path: "Path") -> None:
         return
     for target in unexplained(path):
         aside.print(f"note: {target} has no formula; it is left out.", style="dim", markup=False)
+
+
+def stop(signum: int, frame: object) -> None:
+    """Raise KeyboardInterrupt, and once more at the next line of progress should it be swallowed."""
+    STOP.set()
+    raise KeyboardInterrupt
 
 
 @contextmanager

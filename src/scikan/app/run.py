@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scikan.app.answer import MOST_BRANCHES, interrupted_json, law_json, told_units
-from scikan.app.faces import APPROXIMATION, DIGITS, INTERRUPTED, LAW, NONE, constant_lines
+from scikan.app.faces import APPROXIMATION, DIGITS, INTERRUPTED, LAW, NONE, STOP, constant_lines
 from scikan.app.output import write_columns, write_folder, write_json
 from scikan.app.resuming import Formulas
 from scikan.core.dataset import Dataset
@@ -21,7 +21,7 @@ from scikan.law.record import Law
 from scikan.train.scoring import Score
 
 
-MOST_OTHERS, WIDTH = 4, 76
+MOST_OTHERS, WIDTH = 4, 62
 """Other formulas that are printed, and characters of each."""
 
 STATUS = {"law": LAW, "none": NONE, "approximation": APPROXIMATION}
@@ -74,6 +74,9 @@ def teller(console: Console, quiet: bool) -> Callable[[str], None]:
     """Return what prints a line of progress, or nothing if that is not wanted."""
 
     def tell(line: str) -> None:
+        if STOP.is_set():
+            STOP.clear()
+            raise KeyboardInterrupt
         if not quiet:
             console.print(escape(line), style="dim")
 
@@ -184,14 +187,11 @@ def _print_others(console: Console, found: Discovery) -> None:
     if found.law is None or found.front[0].is_exact or not others:
         return
     console.print("Other formulas that no shorter one beats (scikan choose takes one):", style="dim")
-    grid = Table(box=None, pad_edge=False, show_header=False)
-    for side in ("right", "right", "left"):
-        grid.add_column(justify=side, no_wrap=True)  # type: ignore[arg-type]
     for number, choice in others[:MOST_OTHERS]:
         score = choice.score
         error = f"R2 {score.r2:.6g}" if score.relative is None else _percent(score.relative)
-        grid.add_row(str(number), error, escape(_short(to_text(choice.proposal.expression, 4))))
-    console.print(grid, style="dim")
+        text = escape(_short(to_text(choice.proposal.expression, 4)))
+        console.print(f"{number:>2}  {error:>12}  {text}", style="dim")
 
 
 def _short(text: str) -> str:

@@ -108,7 +108,8 @@ def run_each(job: Job) -> int:
         job.console.print("note: the formulas do not compile into one network; each target has its own.")
     if job.out is not None:
         write_folder(job.out, lambda folder: _write(folder, job, found, verdicts, best))
-        job.console.print(f"written: {job.out}/", style="dim")
+        more = "; --resume goes on from there" if stopped else ""
+        job.console.print(f"written: {job.out}/{more}", style="dim")
     return INTERRUPTED if stopped else STATUS[found.verdict]
 
 

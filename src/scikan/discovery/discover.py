@@ -41,6 +41,9 @@ Vector = Float[np.ndarray, " _"]
 LEAST_ROWS = 6
 """Rows below which nothing can be left out and searched without."""
 
+LARGEST = 1e90
+"""Size of a column's values above which, or below whose inverse, sums of powers are no numbers any more."""
+
 MOST_LOOKED_AT, EXACTLY = 600, 1e-9
 """Rows on which a law's tree is looked for, and the error of its values as a part of their spread."""
 
@@ -101,6 +104,10 @@ class Discovery:
     config: Config
     notices: tuple[str, ...] = field(default=())
     branches: tuple[Expr, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        told = "no law" if self.law is None else str(self.law)
+        return f"Discovery({self.verdict}: {told}; R2 {self.scores['law'].r2:.6g} on {len(self.truth)} held-out rows)"
 
     @property
     def verdict(self) -> Verdict:
@@ -253,6 +260,18 @@ def choose(found: Discovery, number: int) -> Discovery:
 
 
 def _check(data: Dataset) -> None:
+    if not isinstance(data, Dataset):
+        raise SettingError(
+            f"discover takes a Dataset, not a {type(data).__name__}.",
+            fix="make one with kn.read_table(file, target) or kn.Dataset.from_arrays(x, y).",
+        )
+    for name, column in (*zip(data.names, data.x.T, strict=True), *zip(data.targets, data.y.T, strict=True)):
+        size = float(np.abs(column).max())
+        if size > LARGEST or 0.0 < size < 1.0 / LARGEST:
+            raise SettingError(
+                f'"{name}" has values up to {size:.0e}; their squares leave the range of floating-point numbers.',
+                fix="give the column in another unit.",
+            )
     if data.n_outputs != 1:
         raise SettingError(
             f"The table has {data.n_outputs} targets ({quoted(data.targets)}); discover explains one.",

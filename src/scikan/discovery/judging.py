@@ -130,16 +130,24 @@ class HeldOut:
         excess = float(np.mean(difference[usable])) if usable.any() else 0.0
         error = float(np.std(difference[usable])) / np.sqrt(max(usable.sum(), 1))
         undefined = bool(np.any(~np.isfinite(law)))
-        labels = np.concatenate([np.full(len(fold.judge), n) for n, fold in enumerate(self.plan.folds)])
         seen = [view[self.rows] for view in views(self.data, proposal.expression)]
         return Evidence(
-            dependence=dependence(
-                predictions, self.truth, rng, labels if self.plan.exchangeable_in_folds else None
-            ),
+            dependence=self._dependence(predictions, rng),
             whiteness=whiteness(law, seen, rng),
             beats_network=bool(not undefined and excess <= 2.0 * error and not _mostly_worse(law, network)),
             rows=len(self.truth),
         )
+
+    def _dependence(self, predictions: Vector, rng: np.random.Generator) -> Dependence:
+        """Return the test of dependence; equal inputs count once, with the means of what was measured and said."""
+        labels = np.concatenate([np.full(len(fold.judge), n) for n, fold in enumerate(self.plan.folds)])
+        truth = self.truth
+        if self.plan.settings is not None:
+            own = np.unique(self.plan.settings[self.rows], return_inverse=True)[1]
+            size = np.bincount(own)
+            predictions, truth = (np.bincount(own, weights=v) / size for v in (predictions, truth))
+            labels = np.bincount(own, weights=labels) // size
+        return dependence(predictions, truth, rng, labels if self.plan.exchangeable_in_folds else None)
 
     def _noise(self, predictions: Vector) -> Vector:
         """Return a residual; what is below rounding of the target counts as zero."""
@@ -167,7 +175,10 @@ def _mostly_worse(law: Vector, network: Vector) -> bool:
 
 def _verdict(rows: HeldOut, proposal: Proposal, evidence: Evidence) -> tuple[Verdict, str]:
     if rows.plan.too_few:
-        return "none", f"{evidence.rows} rows are too few for a verdict; the scores are leave-one-out."
+        what = f"{evidence.rows} rows"
+        if rows.plan.settings is not None:
+            what = f"{rows.plan.settings.max() + 1} different settings of the inputs"
+        return "none", f"{what} are too few for a verdict; the scores are leave-one-out."
     if proposal.is_mean or rows.mean_bits - proposal.bits < LEAST_GAIN:
         return "none", "no formula describes the table in clearly fewer bits than its mean does."
     if not evidence.dependence.is_significant:

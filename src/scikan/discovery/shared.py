@@ -46,6 +46,9 @@ from scikan.train.scoring import Score, boosting_predictions, linear_predictions
 SURROGATE_ROWS, LEAST_SMOOTH = 400, 6
 """Rows of an experiment on which its surrogate stands, and below which it is the mean of the others."""
 
+LEAST_JUDGED = 3
+"""Rows from which an experiment's rows judge."""
+
 HOLD_OUT_FROM = 60
 """Rows of all experiments from which a share is held out once; below, five folds are searched anew."""
 
@@ -214,11 +217,15 @@ def _plan(codes: Int[np.ndarray, " rows"], count: int, config: Config) -> Plan:
         rows = np.flatnonzero(codes == g)
         place[rows] = rng.permutation(len(rows))
     if n >= HOLD_OUT_FROM:
-        held = place < config.hold_out * np.bincount(codes)[codes] - 0.5
+        sizes = np.bincount(codes)[codes]
+        held = (place < config.hold_out * sizes - 0.5) & (sizes >= LEAST_JUDGED)
         fold = Fold(np.flatnonzero(~held), np.flatnonzero(held))
         told = f"{held.sum()} of {n} rows of {count} experiments are held out; no step reads them"
         return Plan((fold,), "hold-out in every experiment", told)
-    parts = [(place + codes) % N_FOLDS == k for k in range(N_FOLDS)]
+    # The constants of an experiment of one or two rows cannot be fitted without them.
+    enough = np.bincount(codes)[codes] >= LEAST_JUDGED
+    parts = [((place + codes) % N_FOLDS == k) & enough for k in range(N_FOLDS)]
+    parts = [part for part in parts if part.any()]
     folds = tuple(Fold(np.flatnonzero(~part), np.flatnonzero(part)) for part in parts)
     protocol = f"{N_FOLDS}-fold cross-validation in every experiment"
     return Plan(folds, protocol, f"{n} rows of {count} experiments: {protocol}, each fold searched anew")

@@ -48,7 +48,7 @@ def load_law(path: str | os.PathLike[str]) -> Law:
     )
     raise ModelFileError(
         f"{path} holds no law (verdict {content.get('verdict')!r}: {content.get('reason')}).",
-        fix=f"use {where}: network.kan.",
+        fix="go on with scikan run --resume." if "best_so_far" in content else f"use {where}: network.kan.",
     )
 
 

@@ -184,7 +184,8 @@ def plot_front(front: Sequence[Any]) -> "Figure":
         from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
-        figure, (axes,) = _axes(8.0, max(3.4, 0.24 * len(items) + 0.8))
+        n_lines = sum(text.count("\n") + 1 for text in texts)
+        figure, (axes,) = _axes(8.0, max(3.4, 0.2 * n_lines + 0.8))
         axes.plot(sizes, errors, "-", color=FAINT, lw=0.8, zorder=1)
         axes.scatter(sizes, errors, color="white", edgecolors=SERIES[0], linewidths=1.2, s=150, zorder=2)
         for place, x, y in zip(places, sizes, errors, strict=True):
@@ -197,7 +198,7 @@ def plot_front(front: Sequence[Any]) -> "Figure":
         axes.margins(0.08)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("complexity")
-        axes.set_ylabel("relative error")
+        axes.set_ylabel("what is left, over the spread")
         handles = [Line2D([], [], ls="", color=SERIES[0], marker=f"${place}$", ms=7) for place in places]
         legend = figure.legend(
             handles, texts, loc="outside right upper", handletextpad=0.3, borderaxespad=0.8
@@ -282,5 +283,8 @@ def _formula(expression: Any) -> str:
     return to_text(expression, 4)
 
 
-def _shortened(text: str, most: int = 44) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _shortened(text: str, line: int = 44, lines: int = 2) -> str:
+    """Return a formula on a few lines, broken anywhere, its end left out if it is longer."""
+    most = line * lines
+    kept = text if len(text) <= most else text[: most - 1] + "…"
+    return "\n".join(kept[n : n + line] for n in range(0, len(kept), line))
