@@ -15,11 +15,14 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import scikan as kn
 from scikan.app import cache
 from scikan.app.cli import app
+from scikan.app.faces import stop
+from scikan.app.run import teller
 
 
 RUNNER = CliRunner()
@@ -227,7 +230,10 @@ def test_choose_takes_another_formula_of_the_front_and_can_take_the_first_again(
     # In a process of its own: the checks of shapes that tests switch on slow searches fivefold.
     command = (sys.executable, "-m", "scikan", "run", "noisy.csv", "-t", "area", "--out", "answer")
     done = subprocess.run((*command, "--minutes", "0.08"), capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "resamples of the rows" in done.stdout and "Other formulas" in done.stdout
+    assert done.returncode == 0 and "resamples of the rows" in done.stdout
+    # On a narrow terminal too, as this one, each of the others has its number and score.
+    others = done.stdout.split("scikan choose takes one):\n")[1].splitlines()
+    assert re.match(r" 2 +R2 0\.\d{3,}  \S", others[0]) and len(others[0]) <= 80
     first = json.loads(Path("answer/law.json").read_text())
     assert first["agreement"]["preferred"] > 20 and first["front"][0]["formula"] == first["formula"]
     status, out, _ = scikan("choose", "answer", 2, "--out", "other")
@@ -510,3 +516,20 @@ def test_resume_without_an_earlier_answer_begins_anew(made):
     run = ("run", made[0] / "points.csv", "-t", "area", "--out", "new", "--resume", "--minutes", "0.1")
     status, out, _ = scikan(*run)
     assert status == 0 and "0 formulas of an earlier run" in out
+
+
+def test_a_stop_that_a_library_swallowed_is_raised_at_the_next_line_of_progress():
+    tell = teller(Console(quiet=True), quiet=True)
+    tell("one")
+    with pytest.raises(KeyboardInterrupt):
+        stop(signal.SIGINT, None)
+    with pytest.raises(KeyboardInterrupt):
+        tell("two")
+    tell("three")
+
+
+@pytest.mark.parametrize("place", ["points.csv/answer", "/proc/answer"])
+def test_a_folder_that_cannot_be_made_is_told_before_the_search(made, place):
+    out = made[0] / place
+    status, told, err = scikan("run", made[0] / "points.csv", "-t", "area", "--out", out)
+    assert status == 2 and "cannot be made" in err and "held out" not in told

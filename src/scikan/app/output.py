@@ -53,9 +53,12 @@ def write_file(path: Path, write: Callable[[Path], None]) -> None:
 def check_folder(folder: Path, overwrite: bool) -> None:
     """Raise SettingError if the folder exists and may not be replaced, or cannot be made."""
     above = next(place for place in folder.resolve().parents if place.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        why = "is no folder" if not above.is_dir() else "may not be written to"
-        raise SettingError(f"{folder} cannot be made: {above} {why}.", fix="choose another --out.")
+    try:
+        tempfile.TemporaryDirectory(prefix=".scikan-", dir=above).cleanup()
+    except OSError as error:
+        raise SettingError(
+            f"{folder} cannot be made: {above}: {error.strerror or error}.", fix="choose another --out."
+        ) from None
     if folder.exists() and not folder.is_dir():
         raise SettingError(f"{folder} is a file.", fix="give --out a folder that does not exist yet.")
     if folder.exists() and any(folder.iterdir()) and not overwrite:
