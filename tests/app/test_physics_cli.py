@@ -88,6 +88,7 @@ def test_lagrangian_of_states(states):
     assert Path("o/energy.png").exists()
 
 
+@pytest.mark.slow
 def test_lagrangian_from_positions_says_what_it_derives(folder):
     q, t, number = trajectories(np.random.default_rng(0), lambda q, v: -np.sin(q), n=8)
     pd.DataFrame({"q": np.ravel(q), "t": t, "run": number}).to_csv("p.csv", index=False)
