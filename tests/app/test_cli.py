@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
 import numpy as np
 import pandas as pd
 import pytest
+from interrupting import interrupted as interrupted_run
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -438,24 +438,7 @@ def test_control_c_writes_the_best_formula_so_far_and_ends_with_status_130(tmp_p
     x = RNG.uniform(1, 3, (90, 3))
     y = np.sin(3 * x[:, 0]) * x[:, 1] + np.exp(x[:, 2]) + RNG.normal(0, 0.05, 90)
     pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y}).to_csv("long.csv", index=False)
-    command = [sys.executable, "-m", "scikan.app.cli", "run", "long.csv", "-t", "y", "--out", "answer"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A test run that was started in the background ignores Ctrl-C, and its children would too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    ) as job:
-        for line in job.stdout:
-            if line.startswith("formulas by regression"):
-                break
-        time.sleep(0.3)
-        job.send_signal(signal.SIGINT)
-        rest, err = job.communicate(timeout=60)
-    assert job.returncode == 130, err
+    rest = interrupted_run(["run", "long.csv", "-t", "y", "--out", "answer"], "formulas by regression")
     assert "Interrupted. Best so far: y = " in rest
     answer = json.loads((tmp_path / "answer/law.json").read_text())
     assert answer["verdict"] == "none" and answer["best_so_far"]["formula"]

@@ -1,16 +1,14 @@
 """Several targets on the command line: a folder for each, and beside these what holds for all of them."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from interrupting import interrupted as interrupted_run
 from typer.testing import CliRunner
 
 import scikan as kn
@@ -94,7 +92,7 @@ def test_the_joint_law_json_holds_those_of_the_folders(orbit):
 def test_load_law_gives_one_law_and_the_model_is_one_network(orbit):
     folder, _ = orbit
     law, model = kn.load_law(folder / "answer"), kn.load(folder / "answer/law.kan")
-    assert law.targets == model.targets == ("x", "y") and law.units == {"r": "m"}
+    assert law.targets == model.targets == ("x", "y") and law.units == {"r": "m", "x": "m", "y": "m"}
     x = np.stack([R, T], 1)
     assert np.allclose(law(x), ORBIT[["x [m]", "y [m]"]], rtol=1e-12)
     assert np.allclose(model(x), law(x), rtol=1e-12)
@@ -114,7 +112,7 @@ def test_predict_adds_a_column_for_each_target(orbit):
 def test_export_writes_all_formulas(orbit, language):
     status, out, err = scikan("export", orbit[0] / "answer", "--to", language)
     assert status == 0 and "Verdict: law: law for x, y." in out
-    assert "Target x as law_0" in out and "Target y as law_1" in out
+    assert "Target x [m] as law_0" in out and "Target y [m] as law_1" in out
     assert "greatest relative error" in err or "Not run here" in err
 
 
@@ -226,23 +224,7 @@ def test_control_c_writes_the_answers_that_are_there(tmp_path):
     hard = np.sin(3 * R) * T + np.exp(T) / R + RNG.normal(0.0, 0.05, 120)
     table = pd.DataFrame({"r": R, "t": T, "a": R**2 * T, "b": hard, "c": hard + R})
     table.to_csv("long.csv", index=False)
-    command = [sys.executable, "-u", "-m", "scikan", "run", "long.csv", "-t", "a,b,c", "--out", "answer"]
-    with subprocess.Popen(
-        command,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A test run that was started in the background ignores Ctrl-C, and its children would too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    ) as job:
-        for line in job.stdout:
-            if line.startswith("target 2 of 3"):
-                break
-        time.sleep(0.3)
-        job.send_signal(signal.SIGINT)
-        rest, err = job.communicate(timeout=60)
-    assert job.returncode == 130, err
+    rest = interrupted_run(["run", "long.csv", "-t", "a,b,c", "--out", "answer"], "target 2 of 3")
     assert "Interrupted." in rest and "    c: no formula yet" in rest
     answer = content("answer/law.json")
     assert answer["verdict"] == "approximation" and answer["reason"] == "law for a; none for b, c."

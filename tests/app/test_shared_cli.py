@@ -1,5 +1,6 @@
 """One law for several experiments as a command: what is printed, what is written, and bad calls."""
 
+import io
 import json
 import os
 import re
@@ -70,6 +71,33 @@ def test_the_folder_holds_the_law_its_constants_and_figures(made):
     rows = np.column_stack([AMOUNT, VOLUME, [8.0 * BATHS[b] for b in BATH]])
     assert law.names == ("amount", "volume", "c1")
     assert np.allclose(law(rows), GAS["pressure [Pa]"]) and np.allclose(network(rows)[:, 0], law(rows))
+
+
+def predicted(made, tmp_path, columns):
+    pd.DataFrame(columns).to_csv(tmp_path / "rows.csv", index=False)
+    return scikan("predict", made[0] / "answer", tmp_path / "rows.csv")
+
+
+def test_predict_looks_up_the_constants_of_each_rows_experiment(made, tmp_path):
+    plain = {"amount": [1.0, 2.0, 3.0], "volume": [2.0, 2.0, 2.0]}
+    status, out, _ = predicted(made, tmp_path, plain | {"bath": ["steam", "ice", "steam"]})
+    assert status == 0
+    told = pd.read_csv(io.StringIO(out))
+    assert np.allclose(told["pressure_predicted"], 8.0 * np.array([373.0, 273.0 * 2, 373.0 * 3]) / 2.0)
+    status, out, _ = predicted(made, tmp_path, plain | {"c1": [1.0, 2.0, 3.0]})
+    assert np.allclose(pd.read_csv(io.StringIO(out))["pressure_predicted"], [0.5, 2.0, 4.5])
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"bath": ["ice", "steem"]}, 'Row 2: the law knows no bath "steem". Fix: did you mean "steam"?'),
+        ({}, 'no column "bath", which tells the experiment of each row'),
+    ],
+)
+def test_predict_says_which_experiment_it_does_not_know(made, tmp_path, columns, told):
+    status, _, err = predicted(made, tmp_path, {"amount": [1.0, 2.0], "volume": [2.0, 2.0]} | columns)
+    assert status == 2 and told in " ".join(err.split()) and "c1" in err
 
 
 @pytest.mark.parametrize(

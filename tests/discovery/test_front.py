@@ -81,10 +81,30 @@ def test_resampled_rows_prefer_the_truth_and_tell_how_far_constants_move(front):
     assert np.all(np.abs(np.log(np.divide(widths, errors))) < np.log(1.6))
 
 
+def width_of_resamples(y, unit):
+    """The band of the constant in y = w b**2 + c when whole units are drawn again, by weighted regressions."""
+    rng, n = np.random.default_rng(9), unit.max() + 1
+    design = np.column_stack([X[:, 1] ** 2, np.ones(ROWS)])
+    found = []
+    for _ in range(400):
+        root = np.sqrt(rng.multinomial(n, np.full(n, 1 / n))[unit])[:, None]
+        found.append(np.linalg.lstsq(design * root, y * root[:, 0], rcond=None)[0][1])
+    return np.ptp(np.quantile(found, (0.1, 0.9)))
+
+
 def test_rows_of_a_group_are_drawn_together(front):
-    grouped = replace(table(Y), groups=np.repeat(np.arange(5), 30))
-    wide, narrow = (agreements(data, front, "linear", [])[1].constants for data in (grouped, table(Y)))
-    assert wide != narrow
+    # Five days with an offset each: thirty rows of one day are one draw, so the constant is much less sure.
+    day = np.repeat(np.arange(5), 30)
+    shifted = Y + 3.0 * np.random.default_rng(3).normal(size=5)[day]
+    wanted = width_of_resamples(shifted, day), width_of_resamples(shifted, np.arange(ROWS))
+    bands = [
+        agreements(data, front, "linear", [])[1].constants[-1]
+        for data in (replace(table(shifted), groups=day), table(shifted))
+    ]
+    widths = [band.high - band.low for band in bands]
+    assert wanted[0] > 2 * wanted[1] and widths[0] > 2 * widths[1]
+    # Forty resamples tell the width of a band to a sixth or so.
+    assert np.all(np.abs(np.log(np.divide(widths, wanted))) < np.log(1.5))
 
 
 def test_another_formula_can_be_chosen_and_the_first_chosen_again(found):

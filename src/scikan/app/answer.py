@@ -39,6 +39,7 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
         "verdict": found.verdict,
         "reason": found.reason,
         "target": data.targets[0],
+        "target_unit": data.units.get(data.targets[0]),
         **law_keys(found.law, front[0], found.branches),
         "scores": {name: score.to_dict() for name, score in found.scores.items()}
         | {"protocol": found.protocol},

@@ -148,7 +148,7 @@ def _write(
     front = [_Shown(_parsed(answer, e), float(e["relative_mean_square"])) for e in answer["front"]]
     figures = {
         "law": plot(model, box_samples(law.domain, N_SAMPLES)),
-        "fit": plot_fit(said["truth"], shown, law.units.get(law.targets[0], "")),
+        "fit": plot_fit(said["truth"], shown, law.units.get(law.targets[0], ""), law.targets[0]),
         "front": plot_front(front),
     }
     for name, figure in figures.items():

@@ -283,7 +283,7 @@ def predict(
 ) -> None:
     """Write a table's columns with the predictions of a network or a law beside them."""
     with spoken_errors(debug):
-        from scikan.app.commands import predict_table
+        from scikan.app.predicting import predict_table
 
         options = _format(delimiter, decimal, sheet)
         status = predict_table(model, table, options, out=out, overwrite=overwrite)

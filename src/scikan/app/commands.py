@@ -1,4 +1,4 @@
-"""What the commands do: fit, formula, show, predict. `cli.py` declares their options, this module runs them.
+"""What the commands do: fit, formula, show. `cli.py` declares their options, this module runs them.
 
 Every function returns the exit status. Results go to standard output, everything said on the way to standard
 error, so that output can be piped.
@@ -12,25 +12,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scikan.app.faces import INTERRUPTED, LAW, NONE, tell_unexplained
+from scikan.app.faces import INTERRUPTED, LAW, NONE, consoles
 from scikan.app.output import check_file, write_file
 from scikan.core.dataset import Dataset
 from scikan.core.errors import ModelFileError, NotSymbolicError, SettingError
 from scikan.core.kan import KAN
 from scikan.core.samples import box_samples
 from scikan.files.model import load, save
-from scikan.files.sources import load as load_cells
 from scikan.files.table import read_rows, read_table
-from scikan.law.answers import load_law
 from scikan.law.record import Law
 from scikan.train.scoring import Score, boosting_predictions, linear_predictions, score_predictions
 
 
 Options = dict[str, Any]
-
-
-def _consoles() -> tuple[Console, Console]:
-    return Console(highlight=False, soft_wrap=True), Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 def fit_table(
@@ -51,7 +45,7 @@ def fit_table(
     no_cache: bool,
 ) -> int:
     """Train a network on a table, write it, and print its scores beside two rivals."""
-    console, aside = _consoles()
+    console, aside = consoles()
     check_file(out, overwrite)
     layers = hidden_layers(hidden)
     data = read_table(table, target, test=test, key=seed, **options)
@@ -186,7 +180,7 @@ def print_formula(
     from scikan.symbolic.formula import formula
     from scikan.symbolic.naming import auto_symbolic, spline_edges
 
-    console, aside = _consoles()
+    console, aside = consoles()
     model = one_network(path)
     data = None if table is None else _model_rows(model, table, target, options, test, seed)
     if splines := spline_edges(model):
@@ -263,7 +257,7 @@ def show_model(
     overwrite: bool,
 ) -> int:
     """Draw a network, or list the names that would suit one of its edges."""
-    console, aside = _consoles()
+    console, aside = consoles()
     model = one_network(_model_of(path))
     address = None if edge is None else _edge(model, edge)
     if out is None and address is None:
@@ -322,77 +316,3 @@ def _tell_edge(console: Console, model: KAN, at: tuple[int, int, int], rows: Any
             escape(s.name), f"{s.r2:.6f}", f"{s.bits:.0f}", ", ".join(f"{value:.5g}" for value in s.affine)
         )
     console.print(grid)
-
-
-def predict_table(path: Path, table: Path, options: Options, *, out: Path | None, overwrite: bool) -> int:
-    """Write a table's columns with a prediction for every row beside them."""
-    _, aside = _consoles()
-    if out is not None:
-        check_file(out, overwrite)
-    names, targets, domain, function = _predictor(path)
-    tell_unexplained(aside, path)
-    rows = read_rows(table, names, **options)
-    with np.errstate(all="ignore"):
-        predictions = np.asarray(function(rows), float).reshape(len(rows), -1)
-    _warn_outside(aside, rows, names, domain)
-    undefined = int((~np.isfinite(predictions)).any(axis=1).sum())
-    if undefined:
-        aside.print(
-            f"W602  {undefined} of {len(rows)} rows have no prediction (undefined there); their cells are empty."
-        )
-    text = _with_predictions(table, options, targets, predictions)
-    if out is None:
-        print(text, end="")
-    else:
-        write_file(out, lambda place: _write_text(place, text))
-        aside.print(f"written: {out}", style="dim")
-    return LAW
-
-
-def _predictor(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], Any, Any]:
-    """Return the columns needed, the targets, the columns' ranges, and the function of rows."""
-    if path.is_dir() or path.suffix == ".json":
-        law = load_law(path)
-        from scikan.core.expr import symbols
-
-        used = set().union(*(symbols(expr) for expr in law.expressions))
-        at = [n for n, name in enumerate(law.names) if name in used]
-        names = tuple(law.names[n] for n in at)
-        domain = None if law.domain is None else law.domain[at]
-        call = lambda rows: law(dict(zip(names, rows.T, strict=True)))
-        return names, law.targets, domain, call
-    model = one_network(path)
-    return model.names, model.targets, np.asarray(model.domain, float), model
-
-
-def _warn_outside(aside: Console, rows: Any, names: tuple[str, ...], domain: Any) -> None:
-    if domain is None:
-        return
-    for name, column, (low, high) in zip(names, rows.T, domain, strict=True):
-        share = float(np.mean((column < low) | (column > high)))
-        if share:
-            aside.print(
-                escape(
-                    f"W601  Extrapolation: {100 * share:.3g} % of the rows lie outside the training range of "
-                    f'"{name}" ({low:g} to {high:g}). Predictions there are guesses.'
-                )
-            )
-
-
-def _with_predictions(table: Path, options: Options, targets: tuple[str, ...], predictions: Any) -> str:
-    """Return the table as CSV text, its cells as they were read, with one more column for each target."""
-    import pandas
-
-    raw = load_cells(table, **options)
-    columns: dict[str, Any] = dict(zip(raw.headers, raw.cells, strict=True))
-    for target, values in zip(targets, predictions.T, strict=True):
-        name = f"{target}_predicted"
-        while name in columns:
-            name += "_"
-        columns[name] = np.where(np.isfinite(values), values, np.nan)
-    text: str = pandas.DataFrame(columns).to_csv(index=False)
-    return text
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -37,6 +37,13 @@ def constant_lines(expr: "Expr") -> list[str]:
     return [f"{c.value:.{DIGITS}g} +- {c.error:.2g}" for c in constants(expr) if c.error]
 
 
+def consoles() -> tuple["Console", "Console"]:
+    """Return where results go, and where all that is said on the way goes."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True), Console(highlight=False, soft_wrap=True, stderr=True)
+
+
 def tell_unexplained(aside: "Console", path: "Path") -> None:
     """Say which targets of a run have no formula, where `path` is its folder or law.json."""
     from scikan.law.answers import unexplained

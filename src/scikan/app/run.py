@@ -1,8 +1,9 @@
 """The main job as a command: discover, print, write. Faces may print; everything below them may not."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,12 +11,13 @@ from rich.table import Table
 
 from scikan.app.answer import MOST_BRANCHES, interrupted_json, law_json, told_units
 from scikan.app.faces import APPROXIMATION, DIGITS, INTERRUPTED, LAW, NONE, STOP, constant_lines
-from scikan.app.output import write_columns, write_folder, write_json
+from scikan.app.output import check_folder, write_columns, write_folder, write_json
 from scikan.app.resuming import Formulas
 from scikan.core.dataset import Dataset
 from scikan.core.printing import to_text
 from scikan.discovery.discover import Config, Discovery, discover
 from scikan.discovery.proposals import Proposal
+from scikan.files.table import read_table
 from scikan.law.domain import domain_risks
 from scikan.law.record import Law
 from scikan.train.scoring import Score
@@ -52,7 +54,34 @@ class Job:
     config: Config
     table: Path
     out: Path | None
-    known: Formulas
+    known: Formulas = field(default_factory=dict)
+
+
+def opened(
+    table: Path,
+    target: str | tuple[str, ...],
+    options: dict[str, Any],
+    *,
+    config: Config,
+    out: Path | None,
+    overwrite: bool,
+    quiet: bool,
+) -> Job:
+    """Read a table, say what is in it, and return what a run works on.
+
+    Raises:
+        SettingError: a folder that may not be replaced.
+        TableError: the table cannot be used.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    if out is not None:
+        check_folder(out, overwrite)
+    data = read_table(table, target, test=0, key=config.key, **options)
+    tell = teller(console, quiet)
+    tell(f"{table.name}: {data.n_rows} rows, {', '.join(data.targets)} from {', '.join(data.names)}")
+    for notice in data.notices:
+        tell(f"note: {notice}")
+    return Job(console, tell, data, config, table, out)
 
 
 def run_one(job: Job) -> int:
@@ -252,6 +281,7 @@ def write_figures(folder: Path, found: Discovery, data: Dataset) -> None:
             found.truth,
             {name: found.predictions[name] for name in shown},
             data.units.get(data.targets[0], ""),
+            data.targets[0],
         ),
         "front": plot_front(found.front),
     }

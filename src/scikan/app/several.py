@@ -5,25 +5,24 @@ these folders one law.json with all answers, the law of all targets as one netwo
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from rich.console import Console
 from rich.markup import escape
 
 from scikan.app.answer import FORMAT, interrupted_json, offered_groups
 from scikan.app.faces import DIGITS, INTERRUPTED, names
-from scikan.app.output import check_folder, write_folder, write_json
+from scikan.app.output import write_folder, write_json
 from scikan.app.resuming import earlier_formulas
-from scikan.app.run import STATUS, Job, print_answer, run_one, teller, write_answer
+from scikan.app.run import STATUS, Job, opened, print_answer, run_one, write_answer
 from scikan.core.errors import SettingError
 from scikan.core.printing import to_text
-from scikan.discovery.discover import Config, Discovery
+from scikan.discovery.discover import Discovery
 from scikan.discovery.proposals import Proposal
 from scikan.discovery.several import Discoveries, joint_verdict, of_target, one_by_one, together
 from scikan.files.sources import load
-from scikan.files.table import read_table
 from scikan.law.answers import load_answer
 
 
@@ -35,41 +34,26 @@ DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt")
 
 
 def run_table(
-    table: Path,
-    target: str,
-    options: dict[str, Any],
-    *,
-    config: Config,
-    out: Path | None,
-    overwrite: bool,
-    quiet: bool,
-    resume: bool = False,
+    table: Path, target: str, options: dict[str, Any], *, resume: bool, overwrite: bool, **faces: Any
 ) -> int:
     """Run the main job and return the exit status; `target` may be several names, separated by commas.
 
-    With `resume` the answer in `out` is replaced, and its formulas are tried first.
+    With `resume` the answer in `out` is replaced, and its formulas are tried first; `faces` are as in `opened`.
 
     Raises:
         SettingError: a folder that may not be replaced, or one that cannot be gone on from.
     """
-    console = Console(highlight=False, soft_wrap=True)
-    if resume and out is None:
+    if resume and faces["out"] is None:
         raise SettingError("--resume goes on from the answer in --out.", fix="add --out FOLDER.")
-    if out is not None:
-        check_folder(out, overwrite or resume)
-    data = read_table(table, targets_in(target, table, options), test=0, key=config.key, **options)
-    tell = teller(console, quiet)
-    tell(f"{table.name}: {data.n_rows} rows, {', '.join(data.targets)} from {', '.join(data.names)}")
-    for notice in data.notices:
-        tell(f"note: {notice}")
-    groups = offered_groups(data)
+    named = targets_in(target, table, options)
+    job = opened(table, named, options, overwrite=overwrite or resume, **faces)
+    groups = offered_groups(job.data)
     if groups:
-        tell(f"dimensionless groups of the columns: {', '.join(groups)}")
-    known = earlier_formulas(out, data, config, table) if resume and out is not None else {}
-    if resume:
-        tell(f"{sum(map(len, known.values()))} formulas of an earlier run are tried first")
-    job = Job(console, tell, data, config, table, out, known)
-    return run_one(job) if data.n_outputs == 1 else run_each(job)
+        job.tell(f"dimensionless groups of the columns: {', '.join(groups)}")
+    if resume and job.out is not None:
+        job = replace(job, known=earlier_formulas(job.out, job.data, job.config, table))
+        job.tell(f"{sum(map(len, job.known.values()))} formulas of an earlier run are tried first")
+    return run_one(job) if job.data.n_outputs == 1 else run_each(job)
 
 
 def targets_in(text: str, table: Path, options: dict[str, Any]) -> tuple[str, ...]:

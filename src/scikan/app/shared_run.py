@@ -10,16 +10,14 @@ from rich.table import Table
 
 from scikan.app.answer import evidence_json, source_json, versions
 from scikan.app.faces import DIGITS, constant_lines
-from scikan.app.output import check_folder, finite, write_columns, write_folder, write_json
-from scikan.app.run import HEADLINE, STATUS, score_table, teller
+from scikan.app.output import finite, write_columns, write_folder, write_json
+from scikan.app.run import HEADLINE, STATUS, opened, score_table
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError
 from scikan.core.expr import complexity
 from scikan.core.kan import KAN
 from scikan.core.printing import to_text
-from scikan.discovery.discover import Config
 from scikan.discovery.shared import SharedDiscovery, discover_shared
-from scikan.files.table import read_table
 
 
 MOST_SHOWN = 12
@@ -27,18 +25,9 @@ MOST_SHOWN = 12
 
 
 def run_shared(
-    table: Path,
-    target: str,
-    options: dict[str, Any],
-    *,
-    by: str,
-    config: Config,
-    out: Path | None,
-    overwrite: bool,
-    quiet: bool,
-    resume: bool = False,
+    table: Path, target: str, options: dict[str, Any], *, by: str, resume: bool, **faces: Any
 ) -> int:
-    """Find one law for the experiments that a column names, and return the exit status.
+    """Find one law for the experiments that a column names, and return the exit status; `faces` as in `opened`.
 
     Raises:
         SettingError: the rows are grouped or ordered by another column as well, or a run is to be gone on with.
@@ -49,19 +38,13 @@ def run_shared(
         raise SettingError(
             "--constants-by already tells which rows belong together.", fix="leave --group and --time out."
         )
-    console = Console(highlight=False, soft_wrap=True)
-    if out is not None:
-        check_folder(out, overwrite)
-    data = read_table(table, target, test=0, key=config.key, **options | {"group": by})
-    tell = teller(console, quiet)
-    tell(f"{table.name}: {data.n_rows} rows, {data.targets[0]} from {', '.join(data.names)}, by {by}")
-    for notice in data.notices:
-        tell(f"note: {notice}")
-    found = discover_shared(data, dict(data.labels)[by], config, report=tell)
-    _print(console, found, data, by)
-    if out is not None:
-        write_folder(out, lambda folder: _write(folder, found, data, by, table))
-        console.print(f"written: {out}/", style="dim")
+    job = opened(table, target, options | {"group": by}, **faces)
+    data = job.data
+    found = discover_shared(data, dict(data.labels)[by], job.config, report=job.tell)
+    _print(job.console, found, data, by)
+    if job.out is not None:
+        write_folder(job.out, lambda folder: _write(folder, found, data, by, table))
+        job.console.print(f"written: {job.out}/", style="dim")
     return STATUS[found.verdict]
 
 
@@ -121,6 +104,7 @@ def _json(found: SharedDiscovery, data: Dataset, by: str, table: Path) -> dict[s
         "verdict": found.verdict,
         "reason": found.reason,
         "target": data.targets[0],
+        "target_unit": data.units.get(data.targets[0]),
         "formula": None if law is None else str(law.expressions[0]),
         "latex": None if law is None else law.latex(),
         "complexity": None if law is None else complexity(law.expressions[0]),
@@ -159,7 +143,7 @@ def _draw(folder: Path, found: SharedDiscovery, model: KAN, data: Dataset, by: s
     said = {"law": found.choice.predictions}
     figures = {
         "law": plot(model, found.table),
-        "fit": plot_fit(found.held_out.truth, said, data.units.get(target, "")),
+        "fit": plot_fit(found.held_out.truth, said, data.units.get(target, ""), target),
     }
     if data.n_inputs == 1:
         curves = {name: found.of(name) for name in found.experiments}

@@ -20,6 +20,7 @@ from scikan.discovery.proposals import Proposal
 from scikan.discovery.search import weights_of
 from scikan.law.description import description_length
 from scikan.law.refitting import Readout, refit, target_variance
+from scikan.train.linear import least_squares
 from scikan.train.scoring import Score, boosting_predictions, linear_predictions, score_predictions
 
 
@@ -179,7 +180,6 @@ def _sum(terms: list[Any], columns: Any, y: Any) -> Expr:
 
 
 def _weights(columns: Any, y: Any) -> list[float]:
-    spread = columns.std(axis=0)
-    unit = np.column_stack([np.ones(len(y)), columns / np.where(spread > 0, spread, 1.0)])
-    found = np.linalg.lstsq(unit, y, rcond=1e-12)[0]
-    return [float(found[0]), *(found[1:] / np.where(spread > 0, spread, 1.0)).tolist()]
+    """Return the constant and the weights of a regression."""
+    found: list[float] = least_squares(np.column_stack([np.ones(len(y)), columns]), y).tolist()
+    return found

@@ -26,7 +26,6 @@ MOST_MONOMIALS = 130
 MOST_TERMS = 12
 N_OFFSETS = 2
 N_SCREEN = 400
-N_AFFINE = 40
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,8 @@ def law_of(content: Mapping[str, Any]) -> Law:
     tree = parse(str(content["formula"]), names=names)
     errors = {abs(float(c["value"])): c["error"] for c in content.get("constants") or () if not c["snapped"]}
     units = {name: str(about["unit"]) for name, about in columns.items() if about["unit"]}
+    if content.get("target_unit"):
+        units[str(content["target"])] = str(content["target_unit"])
     ranges = np.asarray([about["range"] for about in columns.values()], dtype=float)
     return Law((_fitted(tree, errors),), (str(content["target"]),), names, units, ranges)
 

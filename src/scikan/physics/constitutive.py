@@ -149,18 +149,9 @@ def constitutive_law(
     if incompressible:
         check_volume(f, component)
     with threadpool_limits(limits=1):
-        chosen = measures(f, stress, measure, component)
-        targets = {kind: known.seen(stress, f, kind) for kind in chosen}
-        tried = [
-            (kind, name, [known.term(i, f, kind, component) for i in group])
-            for kind in chosen
-            for name, group in known.groups(f).items()
-        ]
-        fits = [fit_splines(terms, targets[kind], GRIDS[1]) for kind, _, terms in tried]
-        kind, name, _, splines, evidence, named = _best_named(tried, fits, targets)
-        floors: dict[str, float] = {}
-        for (_, label, _), fit in zip(tried, fits, strict=True):
-            floors[label] = min(fit.residual, floors.get(label, np.inf))
+        targets = {kind: known.seen(stress, f, kind) for kind in measures(f, stress, measure, component)}
+        best, floors = _searched(known, f, targets, component)
+        kind, name, _, splines, evidence, named = best
         verdict, reason = _verdict(f, targets[kind], named, evidence, name)
         found = named if verdict != "none" else None
         conditions, told = _asked(known, f, stress, kind, name, found, verdict == "law")
@@ -245,6 +236,22 @@ def _asked(
 
 Tried = tuple[Measure, str, list[Term]]
 Best = tuple[Measure, str, list[Term], SplineFit, Refinement, Named | None]
+
+
+def _searched(
+    known: _Known, f: Tensors, targets: Mapping[Measure, np.ndarray], component: tuple[int, int] | None
+) -> tuple[Best, dict[str, float]]:
+    """Return the best class of energies with its parts named, and the least residual of every class."""
+    tried = [
+        (kind, name, [known.term(i, f, kind, component) for i in group])
+        for kind in targets
+        for name, group in known.groups(f).items()
+    ]
+    fits = [fit_splines(terms, targets[kind], GRIDS[1]) for kind, _, terms in tried]
+    floors: dict[str, float] = {}
+    for (_, label, _), fit in zip(tried, fits, strict=True):
+        floors[label] = min(fit.residual, floors.get(label, np.inf))
+    return _best_named(tried, fits, targets), floors
 
 
 def _best_named(tried: list[Tried], fits: list[SplineFit], targets: Mapping[Measure, np.ndarray]) -> Best:

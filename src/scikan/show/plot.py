@@ -114,7 +114,9 @@ def _by_member(losses: Any) -> np.ndarray:
     return np.atleast_2d(array.T)
 
 
-def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str = "") -> "Figure":
+def plot_fit(
+    truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str = "", target: str = ""
+) -> "Figure":
     """Return predictions against the truth with the line of equality, and what is left below.
 
     Positive values over more than two decades are shown on logarithmic axes, and what is left relative to them.
@@ -123,6 +125,7 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
         truth: measured values, `(rows,)`.
         predictions: values of the same length by the name of what made them.
         unit: of the target.
+        target: its name.
 
     Raises:
         ShapeError: lengths differ, or there is nothing to show.
@@ -153,9 +156,10 @@ def plot_fit(truth: np.ndarray, predictions: Mapping[str, np.ndarray], unit: str
             lower.scatter(truth, values / truth - 1.0 if relative else values - truth, **look)
         if relative:
             upper.set(xscale="log", yscale="log")
-        upper.set_ylabel(f"predicted{suffix}")
+        of = f" {target}" if target else ""
+        upper.set_ylabel(f"predicted{of}{suffix}")
         lower.set_ylabel("relative residual" if relative else f"residual{suffix}")
-        lower.set_xlabel(f"measured{suffix}")
+        lower.set_xlabel(f"measured{of}{suffix}")
         upper.tick_params(labelbottom=False)
         upper.legend()
         figure.align_ylabels()

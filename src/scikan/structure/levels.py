@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.expr import Expr, evaluate
+from scikan.core.expr import Expr, differentiate, evaluate
 from scikan.core.samples import evenly
 from scikan.structure.answers import Surrogate
 
 
-N_TOUCHED, H, NOTHING = 60, 1e-5, 1e-4
-"""Rows, steps of differences in units of a column's spread, and what rounding leaves of a gradient, for `holds_for`."""
+N_TOUCHED, NOTHING = 60, 1e-8
+"""Rows on which `holds_for` looks, and what rounding leaves of a gradient."""
 
 Rows = Float[np.ndarray, "rows columns"]
 Vector = Float[np.ndarray, " rows"]
@@ -77,13 +77,12 @@ class Level:
 
 
 def _slopes(expr: Expr, columns: Mapping[str, Vector]) -> Float[np.ndarray, "few names"]:
-    """Return differences of a formula by each column in units of its spread, on a few rows."""
+    """Return the derivatives of a formula by each column in units of its spread, on a few rows."""
     pick = evenly(len(next(iter(columns.values()))), N_TOUCHED)
     few = {name: values[pick] for name, values in columns.items()}
-
-    def moved(name: str, steps: float) -> Vector:
-        shifted = few | {name: few[name] + steps * few[name].std()}
-        with np.errstate(all="ignore"):
-            return np.asarray(np.broadcast_to(evaluate(expr, shifted), len(pick)), float)
-
-    return np.stack([moved(name, H) - moved(name, -H) for name in few], axis=1) / (2 * H)
+    with np.errstate(all="ignore"):
+        slopes = [
+            np.broadcast_to(evaluate(differentiate(expr, name), few), len(pick)) * values.std()
+            for name, values in few.items()
+        ]
+    return np.stack(slopes, axis=1).astype(float)
