@@ -244,3 +244,11 @@ def test_any_bytes_are_a_data_set_or_one_of_our_errors(tmp_path, content):
         assert isinstance(read_table(path, "y"), Dataset)
     except KanError as error:
         assert error.fix
+
+
+def test_a_target_with_a_text_cell_is_not_to_be_left_out(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n2,x\n3,4\n")
+    error = refusal(ColumnError, tmp_path / "t.csv", "b")
+    assert '"x" in row 3' in error.what and error.fix == "correct or empty the cell"
+    error = refusal(ColumnError, tmp_path / "t.csv", "a", inputs=["b"])
+    assert '--ignore "b"' in error.fix

@@ -118,7 +118,9 @@ def _foreign_cell(column: Column, raw: RawTable, role: str) -> ColumnError:
         return ColumnError(
             what, fix=f'encode it with --category "{column.name}" (category=), or leave it out'
         )
-    return ColumnError(what, fix=f'correct or empty the cell, or leave it out with --ignore "{column.name}"')
+    # A column that the run is about cannot be left out.
+    other = f', or leave it out with --ignore "{column.name}"' if role == "input" else ""
+    return ColumnError(what, fix=f"correct or empty the cell{other}")
 
 
 def encode(column: Column) -> tuple[Column, tuple[str, ...]]:
