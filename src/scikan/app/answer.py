@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scikan import __version__
 from scikan.app.output import finite
 from scikan.core.dataset import Dataset
@@ -55,7 +57,7 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
         "card": _card(found.card),
         "front": front,
         "dimensionless_groups": offered_groups(data),
-        "names": {name: {"unit": data.units.get(name), "range": _range(data, name)} for name in data.names},
+        "names": {name: _column(data, name) for name in data.names},
         "notices": list(found.notices),
         "rows": data.n_rows,
         "table": None if source is None else source_json(source),
@@ -236,6 +238,14 @@ def _agreement(agreement: Agreement) -> dict[str, Any]:
         "searches": agreement.searches,
         "same_form": agreement.same_form,
     }
+
+
+def _column(data: Dataset, name: str) -> dict[str, Any]:
+    """Return an input's unit, range and, where it was given, the median of its measurement errors."""
+    column: dict[str, Any] = {"unit": data.units.get(name), "range": _range(data, name)}
+    if data.input_sigma is not None:
+        column["error"] = float(np.median(data.input_sigma[:, data.names.index(name)]))
+    return column
 
 
 def _range(data: Dataset, name: str) -> list[float]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scikan.app.faces import names, spoken_errors, stop
+from scikan.app.faces import errors_of_inputs, names, spoken_errors, stop
 from scikan.app.physics import physics
 
 
@@ -45,6 +45,12 @@ Inputs = Annotated[
 ]
 Ignore = Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")]
 Sigma = Annotated[str | None, typer.Option(help="Column with the standard deviation of the target's error.")]
+InputSigma = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Error of an input: NAME=0.05, NAME=2% or NAME=COLUMN; once for each.", show_default=False
+    ),
+]
 Missing = Annotated[str | None, typer.Option(help="What to do with empty cells: drop or median.")]
 Category = Annotated[str | None, typer.Option(help="Text columns to encode as numbers, separated by commas.")]
 Group = Annotated[str | None, typer.Option(help="Column whose equal entries are never split apart.")]
@@ -88,6 +94,7 @@ def run(
     inputs: Inputs = None,
     ignore: Ignore = None,
     sigma: Sigma = None,
+    input_sigma: InputSigma = None,
     missing: Missing = None,
     category: Category = None,
     group: Group = None,
@@ -123,6 +130,7 @@ def run(
         options = _table_options(
             inputs, ignore, sigma, missing, category, group, time, delimiter, decimal, sheet
         )
+        options["input_sigma"] = errors_of_inputs(input_sigma or ())
         config = Config(seconds=60.0 * minutes, hold_out=hold_out, key=seed, thorough=thorough)
         command = run_table if constants_by is None else partial(run_shared, by=constants_by)
         status = command(

@@ -1,7 +1,7 @@
 """What every face of the command line shares: exit statuses, lists of names, errors as sentences."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,26 @@ DIGITS = 6
 def names(text: str | None) -> tuple[str, ...]:
     """Return names separated by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def errors_of_inputs(given: Iterable[str]) -> dict[str, str]:
+    """Return errors by column, as `--input-sigma NAME=ERROR` states them.
+
+    Raises:
+        SettingError: no name, no error, or a name given twice.
+    """
+    from scikan.core.errors import SettingError
+
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, error = (part.strip() for part in text.rpartition("="))
+        if not (name and equals and error) or name in found:
+            twice = f' gives "{name}" twice' if name in found else " names no column and error"
+            raise SettingError(
+                f"--input-sigma {text}{twice}.", fix="write --input-sigma mass=0.05, mass=2% or mass=COLUMN."
+            )
+        found[name] = error
+    return found
 
 
 def constant_lines(expr: "Expr") -> list[str]:

@@ -117,6 +117,30 @@ def check_sigma(sigma: Any, rows: int) -> Float64[np.ndarray, " rows"]:
     return array
 
 
+def check_input_sigma(sigma: Any, names: Sequence[str], rows: int) -> Float64[np.ndarray, "rows columns"]:
+    """Return standard deviations of x: finite and not negative; one for each column counts for all its rows.
+
+    Raises:
+        ShapeError: neither one value a column nor one a cell.
+        ColumnError: text or complex numbers.
+        TableError: a value is negative, missing or infinite.
+    """
+    array = _read(sigma, "input_sigma")
+    if array.shape not in ((len(names),), (rows, len(names))):
+        raise ShapeError(
+            f"input_sigma has shape {array.shape} for {rows} rows of {len(names)} columns.",
+            fix="give one standard deviation for each column, 0 where it is exact, or one for each cell",
+        )
+    array = _finite(np.broadcast_to(array, (rows, len(names))), names)
+    if np.any(array < 0):
+        row, column = (int(i) for i in np.argwhere(array < 0)[0])
+        raise TableError(
+            f'input_sigma of "{names[column]}" is {array[row, column]:g} in row {row}; errors are not negative.',
+            fix="give standard deviations, 0 where a column is exact",
+        )
+    return array
+
+
 def check_groups(groups: Any, rows: int) -> Int64[np.ndarray, " rows"]:
     """Return group labels, numbers or texts, as integers; integers stay as they are.
 

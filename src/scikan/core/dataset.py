@@ -16,6 +16,7 @@ from jaxtyping import Float64, Int64
 
 from scikan.core.checks import (
     check_groups,
+    check_input_sigma,
     check_matrix,
     check_partition,
     check_same_rows,
@@ -25,6 +26,7 @@ from scikan.core.checks import (
 )
 from scikan.core.errors import ColumnError, SettingError, ShapeError
 from scikan.core.names import Number, Units, check_names, nearest, numbered_names, own_names
+from scikan.core.samples import ends_of_box
 from scikan.core.splitting import split_rows
 
 
@@ -53,6 +55,7 @@ class Dataset:
         categories: input columns that encode text: `((column, texts in the order of their code), ...)`.
         groups: `(rows,)` integers; rows of one group are never split apart. None if rows stand alone.
         notices: what was set aside or filled in on the way here, and why; one sentence each.
+        input_sigma: standard deviations of x's errors, `(rows, inputs)`, 0 where a column is exact; or None.
 
     Raises:
         ShapeError: the arrays do not fit each other.
@@ -72,6 +75,7 @@ class Dataset:
     categories: Texts = ()
     groups: Int64[np.ndarray, " rows"] | None = None
     notices: tuple[str, ...] = ()
+    input_sigma: Float64[np.ndarray, "rows inputs"] | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -86,6 +90,8 @@ class Dataset:
         check_same_rows(self.x, self.y)
         put("weight", _frozen(check_weight(self.weight, n)))
         put("sigma", None if self.sigma is None else _frozen(check_sigma(self.sigma, n)))
+        if self.input_sigma is not None:
+            put("input_sigma", _frozen(check_input_sigma(self.input_sigma, self.names, n)))
         put("groups", None if self.groups is None else _frozen(check_groups(self.groups, n)))
         train, test = check_partition(self.train, self.test, n)
         put("train", _frozen(train))
@@ -108,6 +114,7 @@ class Dataset:
         names: Sequence[str] | None = None,
         targets: Sequence[str] | None = None,
         sigma: Any = None,
+        input_sigma: Any = None,
         weight: Any = None,
         groups: Any = None,
         test: Number = 0.2,
@@ -122,6 +129,7 @@ class Dataset:
             names: input names; default the columns of a DataFrame, else x1, x2, ...
             targets: target names; default the columns of a DataFrame, else y (y1, y2, ... if several).
             sigma: `(rows,)` standard deviations of y's error.
+            input_sigma: `(rows, inputs)` standard deviations of x's errors, or one for each column.
             weight: `(rows,)` row weights; default ones.
             groups: `(rows,)` numbers or texts; rows that share one stay on one side of every split.
             test: share of the rows to hold out, 0 for none.
@@ -137,7 +145,7 @@ class Dataset:
         goals = own_names(y) if targets is None else tuple(targets)
         matrix, goal = check_matrix(x, inputs), check_target(y, goals)
         check_same_rows(matrix, goal)
-        n = len(matrix)
+        n, inputs = len(matrix), inputs or numbered_names("x", matrix.shape[1])
         group_codes = None if groups is None else check_groups(groups, n)
         train, held = split_rows(n, test, key, group_codes)
         return cls(
@@ -145,9 +153,10 @@ class Dataset:
             y=goal,
             weight=np.ones(n) if weight is None else check_weight(weight, n),
             sigma=None if sigma is None else check_sigma(sigma, n),
+            input_sigma=None if input_sigma is None else check_input_sigma(input_sigma, inputs, n),
             train=train,
             test=held,
-            names=inputs or numbered_names("x", matrix.shape[1]),
+            names=inputs,
             targets=goals or numbered_names("y", goal.shape[1]),
             units=Units(units or {}),
             groups=group_codes,
@@ -190,7 +199,7 @@ class Dataset:
                 f"n_inputs={n_inputs}, rows={rows}, test={test} describe no table.",
                 fix="use n_inputs >= 1, rows >= 1 and test >= 0",
             )
-        low, high = _box(ranges, n_inputs)
+        low, high = ends_of_box(ranges, n_inputs)
         x = np.random.default_rng(key).uniform(low, high, size=(rows + test, n_inputs))
         y = np.asarray(f(x))
         if y.shape[:1] != (rows + test,):
@@ -242,6 +251,7 @@ class Dataset:
             y=self.y[at],
             weight=self.weight[at],
             sigma=None if self.sigma is None else self.sigma[at],
+            input_sigma=None if self.input_sigma is None else self.input_sigma[at],
             groups=None if self.groups is None else self.groups[at],
             labels=tuple((name, tuple(texts[i] for i in at)) for name, texts in self.labels),
             train=np.arange(at.size),
@@ -260,6 +270,7 @@ class Dataset:
         return replace(
             self,
             x=self.x[:, at],
+            input_sigma=None if self.input_sigma is None else self.input_sigma[:, at],
             names=wanted,
             units=Units({name: unit for name, unit in self.units.items() if name in kept}),
             categories=tuple(entry for entry in self.categories if entry[0] in kept),
@@ -269,7 +280,7 @@ class Dataset:
         """Return the data set with further inputs: `data.with_columns({"beta": v / c})`.
 
         Args:
-            columns: `(rows,)` values by name; a name that is already an input is replaced.
+            columns: `(rows,)` values by name, without errors; a name that is already an input is replaced.
             units: units of the new columns.
         """
         data = self
@@ -282,7 +293,11 @@ class Dataset:
                 )
             others = [i for i, old in enumerate(data.names) if old != name]
             parts = (data.x[:, others], check_matrix(column[:, None], (name,)))
-            data = replace(data, x=np.hstack(parts), names=(*(data.names[i] for i in others), name))
+            errors = data.input_sigma
+            if errors is not None:
+                errors = np.hstack([errors[:, others], np.zeros((self.n_rows, 1))])
+            names = (*(data.names[i] for i in others), name)
+            data = replace(data, x=np.hstack(parts), names=names, input_sigma=errors)
         return replace(data, units=Units({**self.units, **(units or {})}))
 
     # --- reading one ------------------------------------------------------------------------------------
@@ -371,19 +386,6 @@ def _same(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return bool(np.array_equal(a, b))
     return type(a) is type(b) and a == b
-
-
-def _box(
-    ranges: Sequence[Any], n_inputs: int
-) -> tuple[Float64[np.ndarray, " inputs"], Float64[np.ndarray, " inputs"]]:
-    box = np.asarray(ranges, dtype=np.float64)
-    box = np.tile(box, (n_inputs, 1)) if box.ndim == 1 else box
-    if box.shape != (n_inputs, 2) or not np.all(np.isfinite(box)) or np.any(box[:, 0] >= box[:, 1]):
-        raise SettingError(
-            f"ranges={ranges} gives no box for {n_inputs} inputs.",
-            fix="use one pair (low, high) with low < high, or one pair for each input",
-        )
-    return box[:, 0], box[:, 1]
 
 
 def _scales(

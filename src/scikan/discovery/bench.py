@@ -14,11 +14,12 @@ from scikan.discovery.proposals import Proposal, SnappedConstant, merged
 from scikan.discovery.stages import constant_law
 from scikan.law.description import description_length, structure_bits
 from scikan.law.evidence import WHITENESS_LEVEL, whiteness
+from scikan.law.input_errors import InputErrors, refit_by_distance
 from scikan.law.ordering import in_order
-from scikan.law.refitting import Readout, refit, target_variance
+from scikan.law.refitting import Readout, Refit, refit, target_variance
 from scikan.law.shortening import shortened
 from scikan.law.simplify import simplify
-from scikan.law.snapping import snap
+from scikan.law.snapping import Snapped, snap_by
 
 
 Columns = dict[str, Float[np.ndarray, " rows"]]
@@ -42,17 +43,36 @@ LUCK = 8.0
 
 
 class Bench:
-    """The rows on which proposals are refitted and measured."""
+    """The rows on which proposals are refitted and measured; by distance, where errors of the columns are given."""
 
-    def __init__(self, columns: Columns, y: Any, weight: Any, readout: Readout, table: Dataset) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        y: Any,
+        weight: Any,
+        readout: Readout,
+        table: Dataset,
+        errors: InputErrors | None = None,
+    ) -> None:
+        self.errors = errors
         self.columns, self.y, self.weight, self.readout = columns, y, weight, readout
         self.variance = target_variance(y, weight, readout)
         self.positive = frozenset(name for name, values in columns.items() if np.all(values > 0))
         self.table = table
 
+    def fitted(self, expr: Expr, steps: int = 60, robust: bool = True) -> Refit:
+        """Return a formula with its constants fitted to the rows."""
+        fit = refit(expr, self.columns, self.y, self.weight, self.readout, steps, robust)
+        if self.errors is None or not np.isfinite(fit.mean_square):
+            return fit
+        if self.errors.columns.keys().isdisjoint(symbols(expr)):
+            return fit
+        near = refit_by_distance(fit.expr, self.columns, self.y, self.errors, steps, robust)
+        return near if np.isfinite(near.mean_square) else fit
+
     def measured(self, expr: Expr, origin: str, steps: int = 60, robust: bool = True) -> Proposal | None:
         """Refit all constants of a formula; None if it is undefined on some row."""
-        fit = refit(expr, self.columns, self.y, self.weight, self.readout, steps, robust)
+        fit = self.fitted(expr, steps, robust)
         if not np.isfinite(fit.mean_square):
             return None
         bits = description_length(fit.expr, fit.mean_square, self.variance, len(self.y), len(self.columns))
@@ -99,11 +119,11 @@ class Bench:
         return found if found is not None and is_better else proposal
 
     def _snapped(self, proposal: Proposal) -> Proposal:
-        plain = snap(proposal.expression, self.columns, self.y, self.weight, self.readout, units_only=True)
+        plain = self._snap(proposal.expression, units_only=True)
         fitted = self._natural(plain.expr, proposal)
         if fitted is None or (fitted.bits > proposal.bits + 1.0 and not proposal.is_exact):
             fitted = proposal
-        full = snap(fitted.expression, self.columns, self.y, self.weight, self.readout)
+        full = self._snap(fitted.expression)
         best = self._natural(full.expr, proposal)
         if best is None or (best.bits > fitted.bits and not fitted.is_exact):
             return fitted
@@ -113,6 +133,9 @@ class Bench:
             if evaluate(s.number, {}) != 0
         )
         return replace(best, fitted=fitted.expression, snapped=records)
+
+    def _snap(self, expr: Expr, units_only: bool = False) -> Snapped:
+        return snap_by(self.fitted, expr, self.variance, len(self.y), units_only)
 
     def _natural(self, expr: Expr, proposal: Proposal) -> Proposal | None:
         natural = in_order(simplify(expr, positive=self.positive), self.table.names)

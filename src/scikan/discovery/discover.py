@@ -309,7 +309,8 @@ def _on_all_rows(data: Dataset, trials: list[Trial], settings: SearchSettings, w
     if len(trials) == 1:
         return retold(reranked(trials[0].found, everything), everything)
     watch.report("search on all rows")
-    return retold(search(everything, settings, watch), everything)
+    found = search(everything, settings, watch)
+    return retold(found if data.input_sigma is None else reranked(found, everything), everything)
 
 
 def _with_law(found: Discovery) -> Discovery:

@@ -20,6 +20,7 @@ from scikan.core.functions import LIBRARY, Library
 from scikan.core.kan import KAN
 from scikan.core.printing import to_text
 from scikan.discovery.bench import N_REFINED, Bench, Columns
+from scikan.discovery.column_errors import blurred_by_law, blurred_by_surrogate
 from scikan.discovery.error_model import error_model, with_errors_of_its_own
 from scikan.discovery.ladder import Climb, LadderSettings, climb
 from scikan.discovery.outlook import Outlook, View, outlook
@@ -112,7 +113,7 @@ class Watch:
 def search(data: Dataset, settings: SearchSettings = SearchSettings(), watch: Watch = Watch()) -> Found:
     """Return what both roads find on the training rows of a table with one target; others are not read."""
     started = monotonic()
-    table = _some_rows(data, MOST_SEARCHED, settings.key)
+    table = blurred_by_surrogate(_some_rows(data, MOST_SEARCHED, settings.key))
     columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     y = table.y[:, 0]
     weight = weights_of(table)
@@ -246,10 +247,8 @@ def _attached(net: KAN, frame: KAN) -> KAN:
 
 def reranked(found: Found, data: Dataset) -> Found:
     """Return a search's result with constants, snapping and ranking redone on all training rows of `data`."""
-    table = _some_rows(data, MOST_REFITTED, 0)
-    columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     with threadpool_limits(limits=1, user_api="blas"):
-        bench = Bench(columns, table.y[:, 0], weights_of(table), found.readout, table)
+        bench = _last_bench(found, data)
         # Beside the best, the short ones that nothing as short beats: a user may want one of them.
         kept = dict.fromkeys((*found.front[: 2 * N_REFINED], *pareto(found.front)))
         again = [bench.measured(p.fitted, p.origin, steps=60) for p in kept]
@@ -263,21 +262,26 @@ def retold(found: Found, data: Dataset) -> Found:
 
     Where columns follow from others, several forms say the same on all rows; see `branches`.
     """
-    table = _some_rows(data, MOST_REFITTED, 0)
-    columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
-    best = found.best
-    forms = branches(best.expression, columns, table.names)
+    bench = _last_bench(found, data)
+    best, columns, names = found.best, bench.columns, bench.table.names
+    forms = branches(best.expression, columns, names)
     if forms[0] == best.expression:
         return replace(found, branches=forms)
-    bench = Bench(columns, table.y[:, 0], weights_of(table), found.readout, table)
     # Once more from the fitted numbers, so that their errors are known in the new form.
-    for form in (branches(best.fitted, columns, table.names)[0], forms[0]):
+    for form in (branches(best.fitted, columns, names)[0], forms[0]):
         told = bench.measured(form, best.origin)
         again = None if told is None else bench.refined([told])[0]
         if again is not None and again.bits < best.bits + 1.0:
             front = (again, *(p for p in found.front if p is not best))
             return replace(found, front=front, branches=_led_by(again.expression, forms[1:]))
     return replace(found, branches=_led_by(best.expression, forms))
+
+
+def _last_bench(found: Found, data: Dataset) -> Bench:
+    """Return all training rows, or very many, for constants and ranking once forms are known."""
+    table, errors = blurred_by_law(_some_rows(data, MOST_REFITTED, 0), found.best.fitted)
+    columns: Columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
+    return Bench(columns, table.y[:, 0], weights_of(table), found.readout, table, errors)
 
 
 def _led_by(first: Expr, forms: tuple[Expr, ...]) -> tuple[Expr, ...]:

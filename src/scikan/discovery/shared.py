@@ -186,6 +186,11 @@ def _experiments(data: Dataset, experiments: Any) -> tuple[Int[np.ndarray, " row
     given = data.groups if experiments is None else np.asarray(experiments)
     if data.n_outputs != 1:
         raise SettingError(f"The table has {data.n_outputs} targets.", fix="take them one at a time.")
+    if data.input_sigma is not None:
+        raise SettingError(
+            "Errors of columns are not known to a law of several experiments.",
+            fix="leave input_sigma out, or explain the experiments one by one with kn.discover.",
+        )
     if given is None:
         raise SettingError(
             "Nothing tells which experiment a row belongs to.",

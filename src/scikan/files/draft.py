@@ -1,7 +1,7 @@
 """`Draft`: a data set in the making. Columns get their roles; what cannot be an input is set aside."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from scikan.core.errors import ColumnError, SettingError, TableError
 from scikan.core.names import quoted
 from scikan.files.columns import Column, encode, is_missing, read_column, require_numbers
 from scikan.files.rawtable import RawTable
+from scikan.files.spreads import Spread, read_spreads
 
 
 TIME_BLOCKS = 10
@@ -27,11 +28,17 @@ class Roles:
     sigma: str | None
     group: str | None
     time: str | None
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """Columns that hold the errors of inputs."""
+        return tuple(dict.fromkeys(s.column for s in self.spreads.values() if s.column is not None))
 
     def inputs(self, raw: RawTable) -> tuple[str, ...]:
         if self.wanted is not None:
             return self.wanted
-        taken = {*self.targets, *self.ignore, self.sigma, self.group}
+        taken = {*self.targets, *self.ignore, *self.stated, self.sigma, self.group}
         return tuple(name for name in raw.names if name not in taken)
 
 
@@ -44,6 +51,7 @@ class Draft:
     inputs: tuple[Column, ...]
     targets: tuple[Column, ...]
     sigma: Column | None = None
+    stated: tuple[Column, ...] = ()
     groups: Column | None = None
     labels: tuple[Column, ...] = ()
     categories: Texts = ()
@@ -54,7 +62,7 @@ class Draft:
 
     def numbers(self) -> tuple[Column, ...]:
         rest = [column for column in (self.sigma, self.groups) if column is not None]
-        return (*self.inputs, *self.targets, *rest)
+        return (*self.inputs, *self.targets, *self.stated, *rest)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:
@@ -70,6 +78,7 @@ def find_roles(
     sigma: str | None,
     group: str | None,
     time: str | None,
+    input_sigma: Mapping[str, float | str],
 ) -> Roles:
     def all_of(given: str | Sequence[str], role: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(raw.resolve(name, role) for name in _names(given)))
@@ -85,13 +94,18 @@ def find_roles(
         sigma=one_of(sigma, "sigma"),
         group=one_of(group, "group"),
         time=one_of(time, "time"),
+        spreads=read_spreads(raw, input_sigma),
     )
     if not roles.targets:
         raise SettingError("No target is named.", fix="name the column to explain: --target NAME (target=)")
     if group is not None and time is not None:
         raise SettingError("Rows are split by group or by time, not both.", fix="leave group or time out")
     chosen = {"an input": roles.wanted or (), "ignored": roles.ignore}
-    chosen |= {"sigma": _names(roles.sigma or ()), "the group": _names(roles.group or ())}
+    chosen |= {
+        "sigma": _names(roles.sigma or ()),
+        "the error of an input": roles.stated,
+        "the group": _names(roles.group or ()),
+    }
     seen: dict[str, str] = dict.fromkeys(roles.targets, "the target")
     for role, columns in chosen.items():
         for name in columns:
@@ -100,6 +114,11 @@ def find_roles(
                     f'Column "{name}" is both {seen[name]} and {role}.', fix="choose one of the two"
                 )
             seen[name] = role
+    inputs = roles.inputs(raw)
+    if others := [name for name in roles.spreads if name not in inputs]:
+        raise ColumnError(
+            f'An error is given for "{others[0]}", which is no input.', fix=f"inputs are {quoted(inputs)}"
+        )
     return roles
 
 
@@ -131,6 +150,8 @@ def first_draft(raw: RawTable, roles: Roles) -> Draft:
         draft = replace(draft, inputs=(*draft.inputs, column))
     if roles.sigma is not None:
         draft = replace(draft, sigma=_positive(numbers(roles.sigma, "sigma"), raw))
+    stated = tuple(_positive(numbers(name, "error"), raw, allow_zero=True) for name in roles.stated)
+    draft = replace(draft, stated=stated)
     if roles.group is not None:
         column = read(roles.group)
         draft = replace(draft, groups=encode(column)[0], labels=(*draft.labels, column))
@@ -150,13 +171,13 @@ def _set_aside_text(draft: Draft, column: Column, roles: Roles) -> Draft:
     return replace(draft, labels=(*draft.labels, column)).tell(told)
 
 
-def _positive(column: Column, raw: RawTable) -> Column:
-    bad = np.flatnonzero(column.values <= 0)
+def _positive(column: Column, raw: RawTable, allow_zero: bool = False) -> Column:
+    bad = np.flatnonzero(column.values < 0 if allow_zero else column.values <= 0)
     if bad.size:
         raise ColumnError(
             f'Column "{column.name}" (sigma) is {column.values[bad[0]]:g} in {raw.at(bad)}; a measurement '
-            "error is positive.",
-            fix="correct these cells, or leave sigma out",
+            f"error is {'not negative' if allow_zero else 'positive'}.",
+            fix="correct these cells, or leave the errors out",
         )
     return column
 

@@ -65,6 +65,7 @@ def _take_rows(draft: Draft, keep: np.ndarray) -> Draft:
         targets=tuple(cut(column) for column in draft.targets),
         labels=tuple(cut(column) for column in draft.labels),
         sigma=None if draft.sigma is None else cut(draft.sigma),
+        stated=tuple(cut(column) for column in draft.stated),
         groups=None if draft.groups is None else cut(draft.groups),
     )
 

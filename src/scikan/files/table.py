@@ -15,9 +15,10 @@ from scikan.core.errors import ColumnError, SettingError
 from scikan.core.names import Number, Units, quoted
 from scikan.core.splitting import split_rows
 from scikan.files.columns import read_column, recode, require_numbers
-from scikan.files.draft import Draft, find_roles, first_draft, without_constants
+from scikan.files.draft import Draft, Roles, find_roles, first_draft, without_constants
 from scikan.files.gaps import Missing, check_rows, with_holes_dropped, with_medians
 from scikan.files.sources import load
+from scikan.files.spreads import input_sigma as spreads_of
 
 
 def read_table(
@@ -27,6 +28,7 @@ def read_table(
     inputs: str | Sequence[str] | None = None,
     ignore: str | Sequence[str] = (),
     sigma: str | None = None,
+    input_sigma: Mapping[str, float | str] | None = None,
     group: str | None = None,
     time: str | None = None,
     missing: Missing | None = None,
@@ -50,6 +52,8 @@ def read_table(
         inputs: columns to explain it by; default all that have no other role.
         ignore: columns to leave out.
         sigma: column with the standard deviation of the target's error, in the target's unit.
+        input_sigma: standard deviations of the inputs' errors, by input: a number in the input's unit, a share of
+            each value such as "2%", or a column that holds them.
         group: column whose equal entries are never split apart.
         time: column of times (numbers or ISO dates): rows are split in ten blocks of time. A numeric one
             stays an input unless ignored.
@@ -73,14 +77,14 @@ def read_table(
     if missing not in (None, "drop", "median"):
         raise SettingError(f"missing={missing!r} is unknown.", fix='use missing="drop" or missing="median"')
     raw = load(source, delimiter=delimiter, decimal=decimal, sheet=sheet)
-    roles = find_roles(raw, target, inputs, ignore, category, sigma, group, time)
+    roles = find_roles(raw, target, inputs, ignore, category, sigma, group, time, input_sigma or {})
     draft = without_constants(first_draft(raw, roles), roles)
     draft = without_constants(with_holes_dropped(draft, missing), roles)
     check_rows(draft)
     groups = None if draft.groups is None else draft.groups.values.astype(np.int64)
     train, held = split_rows(len(draft.rows), test, key, groups)
     draft = with_medians(draft, train)
-    return _finish(draft, train, held, groups)
+    return _finish(draft, roles, train, held, groups)
 
 
 def read_rows(
@@ -128,15 +132,20 @@ def read_rows(
     return np.stack(columns, axis=1)
 
 
-def _finish(draft: Draft, train: np.ndarray, held: np.ndarray, groups: np.ndarray | None) -> Dataset:
+def _finish(
+    draft: Draft, roles: Roles, train: np.ndarray, held: np.ndarray, groups: np.ndarray | None
+) -> Dataset:
     names = tuple(column.name for column in draft.inputs)
     targets = tuple(column.name for column in draft.targets)
     used = {*names, *targets}
+    columns = {column.name: column.values for column in draft.inputs}
+    stated = {column.name: column.values for column in draft.stated}
     return Dataset(
         x=np.stack([column.values for column in draft.inputs], axis=1),
         y=np.stack([column.values for column in draft.targets], axis=1),
         weight=np.ones(len(draft.rows)),
         sigma=None if draft.sigma is None else draft.sigma.values,
+        input_sigma=spreads_of(columns, roles.spreads, stated),
         train=train,
         test=held,
         names=names,
