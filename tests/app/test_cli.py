@@ -365,6 +365,12 @@ BAD_CALLS = {
     "choose of no run": (("choose", ".", "2", "--out", "new"), "law.json"),
     "choose what is not there": (("choose", "answer", "99", "--out", "new"), "no formula 99"),
     "choose into a full folder": (("choose", "answer", "1", "--out", "answer"), "--overwrite"),
+    "error of nothing": (("run", "points.csv", "-t", "area", "--input-sigma", "0.1"), "names no column"),
+    "error told twice": (
+        ("run", "points.csv", "-t", "area", *(2 * ("--input-sigma", "radius=1%"))),
+        'gives "radius" twice',
+    ),
+    "error that is none": (("run", "points.csv", "-t", "area", "--input-sigma", "radius=-1"), "not negative"),
     "another target": (("formula", "m.kan", "--table", "points.csv", "--target", "z"), '"z"'),
 }
 

@@ -77,6 +77,9 @@ def test_arrays_that_are_no_data_are_refused_by_name_and_row(case):
         {"sigma": np.zeros(10)},
         {"sigma": np.full(10, np.nan)},
         {"sigma": np.ones(9)},
+        {"input_sigma": np.ones(3)},
+        {"input_sigma": [0.1, -0.1]},
+        {"input_sigma": np.full((10, 2), np.nan)},
         {"weight": -np.ones(10)},
         {"weight": np.zeros(10)},
         {"weight": np.ones((10, 2))},
@@ -133,7 +136,7 @@ def test_arrays_are_read_only_and_apart_from_the_callers():
 
 
 def test_a_copy_and_a_pickle_are_equal_and_read_only():
-    data = made(units={"mass": "kg"}, groups=np.arange(10), sigma=np.ones(10))
+    data = made(units={"mass": "kg"}, groups=np.arange(10), sigma=np.ones(10), input_sigma=[0.1, 0])
     for twin in (copy.deepcopy(data), pickle.loads(pickle.dumps(data))):  # noqa: S301
         assert twin == data
         assert not twin.x.flags.writeable
@@ -150,6 +153,18 @@ def test_rows_keep_everything_that_belongs_to_them():
     for wrong in ([10, 0], [0.5, 1.0], [True, False]):
         with pytest.raises(ShapeError):
             data.rows(wrong)
+
+
+def test_errors_of_columns_follow_them():
+    data = made(input_sigma=[0.1, 0.0])
+    np.testing.assert_array_equal(data.input_sigma, np.tile([0.1, 0.0], (10, 1)))
+    assert not data.input_sigma.flags.writeable
+    cells = made(input_sigma=np.arange(20.0).reshape(10, 2))
+    np.testing.assert_array_equal(cells.rows([3, 1]).input_sigma, [[6, 7], [2, 3]])
+    np.testing.assert_array_equal(cells.select(["speed"]).input_sigma, cells.input_sigma[:, 1:])
+    more = cells.with_columns({"mass": np.ones(10), "half": np.ones(10)})
+    assert more.names == ("speed", "mass", "half")
+    np.testing.assert_array_equal(more.input_sigma[2], [5, 0, 0])
 
 
 def test_select_keeps_order_and_units_and_names_the_nearest():

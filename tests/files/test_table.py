@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scikan.core.errors import ColumnError
 from scikan.files.table import read_rows, read_table
 
 
@@ -184,6 +185,24 @@ def test_sigma_groups_and_ignored_columns_are_no_inputs(tmp_path):
     np.testing.assert_array_equal(data.sigma, [0.1, 0.2, 0.1, 0.3, 0.1])
     np.testing.assert_array_equal(data.groups, [0, 0, 1, 1, 2])
     assert not set(data.groups[data.train]) & set(data.groups[data.test])
+
+
+def test_errors_of_inputs_are_numbers_shares_or_columns(tmp_path):
+    path = write(
+        tmp_path, "a [m],b,c,d,c_err,y\n1,-2,3,1,.1,2\n2,4,1,2,0,3\n4,2,2,3,.1,4\n5,3,1,5,.2,1\n6,7,8,9,.1,0\n8,1,2,4,.1,5\n"
+    )
+    data = read_table(path, "y", input_sigma={"a": 0.5, "b": "10%", "c": "c_err"}, test=0)
+    assert data.names == ("a", "b", "c", "d")
+    np.testing.assert_allclose(data.input_sigma[:2], [[0.5, 0.2, 0.1, 0], [0.5, 0.4, 0, 0]])
+    assert read_table(path, "y", ignore="c_err", test=0).input_sigma is None
+
+
+def test_rows_without_a_stated_error_are_left_out(tmp_path):
+    path = write(tmp_path, "a,e,y\n1,.1,2\n2,,3\n4,.3,4\n5,.2,1\n7,.2,3\n")
+    with pytest.raises(ColumnError, match='"e" has 1 missing value'):
+        read_table(path, "y", input_sigma={"a": "e"})
+    data = read_table(path, "y", input_sigma={"a": "e"}, missing="drop", test=0)
+    np.testing.assert_array_equal(data.input_sigma[:, 0], [0.1, 0.3, 0.2, 0.2])
 
 
 @pytest.mark.parametrize("dates", [False, True])
