@@ -2,8 +2,8 @@
 
     python benchmarks/published.py benchmarks/results/2026-11-25-discovery-textbook.csv
 
-The published columns are SRBench's of 2021 (`published/`): up to 10^4 rows, eight hours a fit, and a formula counts that
-equals the truth up to an added or multiplied constant. Ours: 1000 rows, 90 seconds, and all constants exact.
+The published columns are SRBench's of 2021 (`published/`): up to 10^4 rows, eight hours a fit, and a formula counts
+that equals the truth up to an added or multiplied constant. Ours: 1000 rows, 90 seconds, and all constants exact.
 """
 
 import csv

@@ -50,9 +50,7 @@ for c, true in zip(constants(told.law.expressions[0]), (2.1, 1.3), strict=True):
 # %%
 model = kn.parse("v*s/(k + s)")
 for errors in (None, {"s": 0.15}):
-    fit = kn.fit_parameters(
-        model, {"s": measured}, rate_measured, {"v": 1.0, "k": 1.0}, input_sigma=errors
-    )
+    fit = kn.fit_parameters(model, {"s": measured}, rate_measured, {"v": 1.0, "k": 1.0}, input_sigma=errors)
     print(errors, {name: f"{value:.3f} +- {fit.errors[name]:.3f}" for name, value in fit.values.items()})
 
 # %%

@@ -96,7 +96,11 @@ BAD_COLUMNS = {
     "error of no column": (GOOD, {"input_sigma": {"c": 0.1}}, ['"c"', "input_sigma"]),
     "error in no column": (GOOD, {"input_sigma": {"a": "c"}}, ['"c"', "input_sigma"]),
     "error of the target": (GOOD, {"input_sigma": {"y": 0.1}}, ['"y"', "no input"]),
-    "error below zero": ("a,e,y\n1,.1,2\n2,-1,3\n3,.1,9\n", {"input_sigma": {"a": "e"}}, ['"e"', "-1", "row 3"]),
+    "error below zero": (
+        "a,e,y\n1,.1,2\n2,-1,3\n3,.1,9\n",
+        {"input_sigma": {"a": "e"}},
+        ['"e"', "-1", "row 3"],
+    ),
     "input as error": (GOOD, {"inputs": ["a", "b"], "input_sigma": {"a": "b"}}, ['"b"', "an input", "error"]),
     "time as prose": ("a,t,y\n1,u,2\n2,v,3\n3,w,9\n", {"time": "t"}, ['"t"', "dates"]),
 }

@@ -189,7 +189,8 @@ def test_sigma_groups_and_ignored_columns_are_no_inputs(tmp_path):
 
 def test_errors_of_inputs_are_numbers_shares_or_columns(tmp_path):
     path = write(
-        tmp_path, "a [m],b,c,d,c_err,y\n1,-2,3,1,.1,2\n2,4,1,2,0,3\n4,2,2,3,.1,4\n5,3,1,5,.2,1\n6,7,8,9,.1,0\n8,1,2,4,.1,5\n"
+        tmp_path,
+        "a [m],b,c,d,c_err,y\n1,-2,3,1,.1,2\n2,4,1,2,0,3\n4,2,2,3,.1,4\n5,3,1,5,.2,1\n6,7,8,9,.1,0\n8,1,2,4,.1,5\n",
     )
     data = read_table(path, "y", input_sigma={"a": 0.5, "b": "10%", "c": "c_err"}, test=0)
     assert data.names == ("a", "b", "c", "d")

@@ -13,10 +13,12 @@ from jaxtyping import Float
 from scikan.core.dataset import Dataset
 from scikan.core.expr import Constant, Expr, constants, with_constants
 from scikan.core.samples import evenly
+from scikan.discovery.column_errors import blurred_by_law
 from scikan.discovery.proposals import Proposal
 from scikan.discovery.search import weights_of
 from scikan.law.description import description_length
-from scikan.law.refitting import Readout, refit, target_variance
+from scikan.law.input_errors import InputErrors, refit_with_errors
+from scikan.law.refitting import Readout, target_variance
 
 
 N_RESAMPLES, MOST_COMPARED, MOST_ROWS = 40, 5, 1000
@@ -73,10 +75,10 @@ def agreements(
     same = [sum(form_of(best.fitted) == form_of(p.fitted) for best in bests) for p in front]
     if front[0].is_exact or front[0].is_mean:
         return tuple(Agreement(0, 0, (), len(bests), n) for n in same)
-    table = data.rows(evenly(data.n_rows, MOST_ROWS))
+    table, errors = blurred_by_law(data.rows(evenly(data.n_rows, MOST_ROWS)), front[0].fitted)
     rivals = front[:MOST_COMPARED]
     draws = _draws(table, np.random.default_rng(key))
-    again = [_ranked(table, drawn, rivals, readout) for drawn in draws]
+    again = [_ranked(table, drawn, rivals, readout, errors) for drawn in draws]
     first = [winner for winner, _ in again]
     found = [
         Agreement(
@@ -109,7 +111,11 @@ def _draws(table: Dataset, rng: np.random.Generator) -> Float[np.ndarray, "resam
 
 
 def _ranked(
-    table: Dataset, drawn: np.ndarray, rivals: Sequence[Proposal], readout: Readout
+    table: Dataset,
+    drawn: np.ndarray,
+    rivals: Sequence[Proposal],
+    readout: Readout,
+    errors: InputErrors | None,
 ) -> tuple[int, list[tuple[float, ...]]]:
     """Return which formula has the fewest bits on rows drawn again, and the constants of all."""
     kept = np.flatnonzero(drawn)
@@ -117,6 +123,9 @@ def _ranked(
     y, own = table.y[kept, 0], weights_of(table)
     weight = drawn[kept] * (1.0 if own is None else own[kept])
     variance = target_variance(y, weight, readout)
-    fits = [refit(p.fitted, columns, y, weight, readout, LM_STEPS, robust=False) for p in rivals]
+    near = None if errors is None else errors.weighted(kept, drawn[kept])
+    fits = [
+        refit_with_errors(p.fitted, columns, y, weight, readout, near, LM_STEPS, robust=False) for p in rivals
+    ]
     bits = [description_length(f.expr, f.mean_square, variance, table.n_rows, len(columns)) for f in fits]
     return int(np.argmin(bits)), [tuple(c.value for c in constants(f.expr)) for f in fits]

@@ -14,7 +14,7 @@ from scikan.discovery.proposals import Proposal, SnappedConstant, merged
 from scikan.discovery.stages import constant_law
 from scikan.law.description import description_length, structure_bits
 from scikan.law.evidence import WHITENESS_LEVEL, whiteness
-from scikan.law.input_errors import InputErrors, refit_by_distance
+from scikan.law.input_errors import InputErrors, refit_with_errors
 from scikan.law.ordering import in_order
 from scikan.law.refitting import Readout, Refit, refit, target_variance
 from scikan.law.shortening import shortened
@@ -62,13 +62,9 @@ class Bench:
 
     def fitted(self, expr: Expr, steps: int = 60, robust: bool = True) -> Refit:
         """Return a formula with its constants fitted to the rows."""
-        fit = refit(expr, self.columns, self.y, self.weight, self.readout, steps, robust)
-        if self.errors is None or not np.isfinite(fit.mean_square):
-            return fit
-        if self.errors.columns.keys().isdisjoint(symbols(expr)):
-            return fit
-        near = refit_by_distance(fit.expr, self.columns, self.y, self.errors, steps, robust)
-        return near if np.isfinite(near.mean_square) else fit
+        return refit_with_errors(
+            expr, self.columns, self.y, self.weight, self.readout, self.errors, steps, robust
+        )
 
     def measured(self, expr: Expr, origin: str, steps: int = 60, robust: bool = True) -> Proposal | None:
         """Refit all constants of a formula; None if it is undefined on some row."""

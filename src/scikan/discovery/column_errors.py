@@ -18,6 +18,10 @@ from scikan.structure.scaling import judged_rows, raw_surrogate
 
 
 Vector = Float[np.ndarray, " rows"]
+Few = Float[np.ndarray, " few"]
+
+NO_WEIGHT = 1e-12
+"""Weight, as a part of the largest, of a row that does not count."""
 
 NEAREST = 5
 """Rows of a large table whose blur is known by the surrogate, and stands for that of a row between them."""
@@ -25,7 +29,7 @@ NEAREST = 5
 
 def blurred_by_surrogate(table: Dataset) -> Dataset:
     """Return a table whose sigma is all that hides the law from its target, errors of its columns included."""
-    if table.input_sigma is None:
+    if table.input_sigma is None or not table.input_sigma.any():
         return table
     pick = judged_rows(table.n_rows)
     found = raw_surrogate(table.x, table.y[:, 0])
@@ -39,7 +43,7 @@ def blurred_by_surrogate(table: Dataset) -> Dataset:
 
 def blurred_by_law(table: Dataset, law: Expr) -> tuple[Dataset, InputErrors | None]:
     """Return the same by a law's own slopes, and the errors by which its constants are fitted."""
-    if table.input_sigma is None:
+    if table.input_sigma is None or not table.input_sigma.any():
         return table, None
     columns = {name: table.x[:, j] for j, name in enumerate(table.names)}
     errors = {name: e for name, e in zip(table.names, table.input_sigma.T, strict=True) if np.any(e > 0)}
@@ -49,15 +53,14 @@ def blurred_by_law(table: Dataset, law: Expr) -> tuple[Dataset, InputErrors | No
     usable = np.isfinite(blurred)
     blurred = np.where(usable, blurred, np.max(blurred[usable], initial=0.0))
     own = own_error(residual, blurred, table.y[:, 0]) if table.sigma is None else table.sigma
-    # A row of weight w counts as w rows do: as if its errors were smaller by the root.
-    root = np.sqrt(np.mean(table.weight) / np.maximum(table.weight, 1e-12 * np.max(table.weight)))
+    weight = np.maximum(table.weight, NO_WEIGHT * np.max(table.weight)) / np.mean(table.weight)
     seen = replace(table, sigma=np.sqrt(own**2 + blurred**2))
     # In units of an average row's error, as the weighted mean squares of an ordinary fit are.
-    unit = float(np.mean((np.sqrt(own**2 + blurred**2) * root) ** -2.0) ** -0.5)
-    return seen, InputErrors({name: e * root for name, e in errors.items()}, own * root, unit)
+    unit = float(np.mean(weight / (own**2 + blurred**2)) ** -0.5)
+    return seen, InputErrors(errors, own, unit).weighted(slice(None), weight)
 
 
-def _own(table: Dataset, loo: Vector, blurred: Vector, pick: np.ndarray) -> Vector:
+def _own(table: Dataset, loo: Few, blurred: Few, pick: np.ndarray) -> Vector:
     """Return the target's own error on all rows, as the surrogate's rows show it."""
     y = table.y[:, 0]
     own = own_error(loo, blurred, y[pick])

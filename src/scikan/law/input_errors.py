@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.errors import ColumnError, SettingError, ShapeError
-from scikan.core.expr import Constant, Expr, constants, with_constants
+from scikan.core.expr import Constant, Expr, constants, symbols, with_constants
 from scikan.core.names import nearest
-from scikan.law.refitting import Refit, solve
+from scikan.law.refitting import ROUNDING, Readout, Refit, refit, solve
 from scikan.law.tape import Tape, tape
 
 
@@ -48,6 +48,13 @@ class InputErrors:
     columns: dict[str, np.ndarray]
     own: np.ndarray
     unit: float | None = None
+
+    def weighted(self, rows: Any, weight: Any) -> "InputErrors":
+        """Return the errors of some rows, each counted with a weight: as if its errors were smaller by the root."""
+        root = np.asarray(weight, dtype=float) ** -0.5
+        return InputErrors(
+            {n: e[rows] * root for n, e in self.columns.items()}, self.own[rows] * root, self.unit
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +173,8 @@ def own_error(residual: Any, blurred: Any, y: Any) -> Vector:
             variance = b2 + (size * shape[usable]) ** 2 + np.finfo(float).tiny
             offers.append((float(np.sum(r2 / variance + np.log(variance))), size * shape))
     own = min(offers, key=lambda offer: offer[0])[1]
-    return np.asarray(np.maximum(own, LEAST_OWN * np.sqrt(np.mean(b2))))
+    least = max(LEAST_OWN * float(np.sqrt(np.mean(b2))), ROUNDING * float(np.max(np.abs(y))), ROUNDING)
+    return np.asarray(np.maximum(own, least))
 
 
 def distances(
@@ -232,3 +240,24 @@ def refit_by_distance(
     solved = solve(problem, start, steps, robust and len(start) > 0)
     fitted = [Constant(float(v), float(e)) for v, e in zip(solved.values, solved.errors, strict=True)]
     return Refit(with_constants(expr, fitted), solved.mean_square, solved.covariance, solved.converged)
+
+
+def refit_with_errors(
+    expr: Expr,
+    columns: Mapping[str, Any],
+    y: Any,
+    weight: Any,
+    readout: Readout,
+    errors: InputErrors | None,
+    steps: int = 60,
+    robust: bool = True,
+) -> Refit:
+    """Return an ordinary refit, moved on to the fit by distance where the law uses a column that has errors.
+
+    Arguments and errors raised are those of `law.refitting.refit` and `refit_by_distance`.
+    """
+    fit = refit(expr, columns, y, weight, readout, steps, robust)
+    if errors is None or not np.isfinite(fit.mean_square) or errors.columns.keys().isdisjoint(symbols(expr)):
+        return fit
+    near = refit_by_distance(fit.expr, columns, y, errors, steps, robust)
+    return near if np.isfinite(near.mean_square) else fit
