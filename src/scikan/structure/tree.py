@@ -16,6 +16,7 @@ from scikan.core.samples import evenly
 from scikan.structure.couplings import crossings
 from scikan.structure.directions import Turning, alignment, has_pole, inner_product
 from scikan.structure.merging import POOR, Block, holds, merged
+from scikan.structure.operators import opinion
 from scikan.structure.probe import Probe, Subject, probe_of
 from scikan.structure.separability import KINDS, found_groups
 from scikan.structure.verdicts import Verdict, margin, threshold
@@ -219,6 +220,9 @@ def _operator(probe: Probe, block: Block, reference: Places, held: Places) -> tu
     if len(block.parts) != 2:
         return "joint", 0.0, 0.0
     a, b = (part.columns for part in block.parts)
+    told = opinion(probe, a, b, reference)
+    if told is not None:
+        return told.kind, told.score, told.threshold
     general = alignment(probe, a, b, held)
     found: Turning = general
     kind: Kind = "general" if holds(general) else "joint"
