@@ -5,7 +5,6 @@ fitted to its values, and what each leaves is compared with the error of the fun
 which holds the others, leaves.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +16,8 @@ from scikan.structure.shapes import (
     N_INTERVALS,
     additive,
     additive_each,
+    bent,
+    bent_terms,
     first_terms,
     fitted,
     multiplied,
@@ -33,8 +34,11 @@ LEAST_ERROR = 1e-6
 EXPLAINED = 1.15
 """A root mean square residual up to so many times the error is explained by it."""
 
-CLEAR = 12.0
-"""Difference of chi squared from which one of two operators with as many unknowns is preferred."""
+LEAST_JUDGED = 3
+"""Lattices without which values do not tell."""
+
+CLEAR, SHARE = 50.0, 0.1
+"""Gain in chi squared, and its least share of the values, from which an operator with more freedom is preferred."""
 
 
 @dataclass(frozen=True)
@@ -60,35 +64,39 @@ def opinion(probe: Probe, a: Places, b: Places, reference: Places, key: int = 0)
     if probe.error < LEAST_ERROR * probe.spread:
         return None
     groups: list[Places] = [a, b]
-    others = tuple(
-        j for j in range(len(probe.names)) if j not in (*a, *b) and np.ptp(probe.rows[:, j]) > 0
-    )
+    others = tuple(j for j in range(len(probe.names)) if j not in (*a, *b) and np.ptp(probe.rows[:, j]) > 0)
     groups += [reference or others] if reference or others else []
     tables = lattices(probe, groups, key)
     if not tables:
         return None
     left = [_left(table, bool(reference)) for table in tables]
     # Where even the shape that holds the others leaves more than errors do, F is too steep for its spline.
-    judged = [k for k, one in enumerate(left) if one["general"] < (EXPLAINED * probe.error) ** 2]
-    if 2 * len(judged) < len(tables):
+    whole = "bent" if reference else "general"
+    judged = [k for k, one in enumerate(left) if one[whole] < (EXPLAINED * probe.error) ** 2]
+    if len(judged) < LEAST_JUDGED:
         return None
     weights = np.array([tables[k].independent for k in judged])
-    ratios = {
-        kind: np.array([left[k][kind] for k in judged]) / probe.error**2 for kind in left[0]
+    squares = {
+        kind: float(np.average([left[k][kind] for k in judged], weights=weights)) / probe.error**2
+        for kind in left[0]
     }
-    kind: Operator = "general"
-    if reference:
-        gain = float(weights @ (ratios["sum"] - ratios["product"]))
-        # Beside a large constant a product is a sum, so it must explain clearly more.
-        simple: Operator = "product" if gain > CLEAR else "sum"
-        if np.average(ratios[simple], weights=weights) < EXPLAINED**2:
-            kind = simple
+    kind = _simplest(squares, float(np.sum(weights))) if reference else "general"
+    if squares[kind] > EXPLAINED**2:
+        kind = "general"
     error = probe.error / float(np.sqrt(np.mean([np.var(tables[k].values) for k in judged])))
-    ratio = float(np.average(ratios[kind], weights=weights))
-    return Opinion(kind, float(np.sqrt(ratio)) * error, EXPLAINED * error)
+    return Opinion(kind, float(np.sqrt(squares[kind])) * error, EXPLAINED * error)
 
 
-def _left(lattice: Lattice, reference: bool) -> dict[Operator, float]:
+def _simplest(squares: dict[str, float], independent: float) -> Operator:
+    """Return the operator that none with more freedom explains clearly better: a product beside a large constant is
+    a sum, and either is a function of a sum."""
+    clear = max(CLEAR / independent, SHARE)
+    if squares["sum"] - min(squares["product"], squares["bent"]) < clear:
+        return "sum"
+    return "product" if squares["product"] - squares["bent"] < clear else "general"
+
+
+def _left(lattice: Lattice, reference: bool) -> dict[str, float]:
     """Return the mean square that each operator leaves of the values."""
     y, n = lattice.values, lattice.values.shape
     first = first_terms(y, False)
@@ -96,15 +104,30 @@ def _left(lattice: Lattice, reference: bool) -> dict[Operator, float]:
     alone = first_terms(y[..., loudest : loudest + 1], False)
     starts = [np.concatenate(parts[:2]) for parts in (first, alone)]
     each = additive_each(n)
-    sizes: dict[Operator, float] = {
-        "general": min(_size(each, start, y, N_INTERVALS - 2) for start in starts)
-    }
+    sizes: dict[str, float] = {"general": min(_size(each, start, y, N_INTERVALS - 4) for start in starts)}
     if reference:
-        m, r = first_terms(y, True)
-        sizes["sum"] = _size(additive(n), np.concatenate(first), y)
-        sizes["product"] = _size(multiplied(n), np.concatenate([*product_terms(m), r]), y)
+        sizes |= _beside(y, first)
         sizes["general"] = min(sizes.values())
     return sizes
+
+
+def _beside(y: Any, first: Any) -> dict[str, float]:
+    """Return the mean squares that shapes p + q + r, p q + r and G(p + q) + r inside F leave."""
+    n, ends = y.shape, np.cumsum(y.shape)[:2]
+    added, terms = fitted(additive(n), np.concatenate(first), y)
+    p, q, r = np.split(terms, ends)
+    starts = [bent_terms(p, q, r, p[:, None] + q)]
+    m, r = first_terms(y, True)
+    multiplied_size, terms = fitted(multiplied(n), np.concatenate([*product_terms(m), r]), y)
+    p, q, r = np.split(terms, ends)
+    logs = [np.log(np.maximum(np.abs(term), 1e-3 * np.abs(term).max())) for term in (p, q)]
+    starts.append(bent_terms(*logs, r, np.outer(p, q)))
+    bends = [fitted(bent(n), start, y)[0] for start in starts]
+    return {
+        "sum": added / y.size,
+        "product": multiplied_size / y.size,
+        "bent": min(added, *bends) / y.size,
+    }
 
 
 def _size(shape: Any, start: Any, y: Any, n_intervals: int = N_INTERVALS) -> float:

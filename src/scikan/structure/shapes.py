@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.polynomial import chebyshev
 
 
 Table = Float[np.ndarray, "s t u"]
 Shape = Callable[[Any], tuple[Any, Any]]
 """From parameters to (z, slopes of z): `(functions, values)` and `(functions, values, parameters)`."""
 
-N_INTERVALS, N_STEPS = 10, 40
+N_INTERVALS, N_STEPS, N_BENDS = 16, 40, 5
 _ENOUGH, _RIDGE = 1e-3, 1e-9
 
 
@@ -42,6 +43,35 @@ def multiplied(n: tuple[int, ...]) -> Shape:
     return shape
 
 
+def bent(n: tuple[int, ...]) -> Shape:
+    """Return the shape G(p(s) + q(t)) + r(u), G(w) = w + c_2 T_2(w) + ... for w of -1 to 1 at first; c is last."""
+    one = _indicators(n)
+    total = sum(n)
+
+    def shape(terms: Any) -> tuple[Any, Any]:
+        p, q, r = np.split(terms[:total], np.cumsum(n)[:2])
+        w = p[:, None, None] + q[None, :, None] + 0.0 * r
+        bends = chebyshev.chebvander(w, N_BENDS + 1)[..., 2:]
+        slope = 1.0 + chebyshev.chebval(w, chebyshev.chebder([0.0, 0.0, *terms[total:]]))
+        slopes = np.concatenate([one, bends], axis=-1)
+        slopes[..., : n[0] + n[1]] *= slope[..., None]
+        z = w + r + bends @ terms[total:]
+        return z.reshape(1, -1), slopes.reshape(1, z.size, -1)
+
+    return shape
+
+
+def bent_terms(p: Any, q: Any, r: Any, m: Any) -> Any:
+    """Return the terms of `bent` in which G maps p + q, brought to -1 to 1, to a table m beside r."""
+    ends = p.min() + q.min(), p.max() + q.max()
+    half = max(ends[1] - ends[0], 1e-300) / 2.0
+    p, q = (p - p.min()) / half - 1.0, (q - q.min()) / half
+    w = (p[:, None] + q).ravel()
+    weights = np.linalg.lstsq(chebyshev.chebvander(w, N_BENDS + 1), m.ravel(), rcond=None)[0]
+    slope = weights[1] if weights[1] else 1.0
+    return np.concatenate([p, q, r / slope, weights[2:] / slope])
+
+
 def additive_each(n: tuple[int, ...]) -> Shape:
     """Return the shape p(s) + q(t), with a function F of its own at every u."""
     one = _indicators((n[0], n[1], 1)).reshape(-1, sum(n[:2]) + 1)[:, :-1]
@@ -61,7 +91,7 @@ def _indicators(n: tuple[int, ...]) -> Any:
 
 
 def first_terms(values: Table, joint: bool) -> tuple[Any, ...]:
-    """Return (p, q, r), or (m, r) with `m` of `(s, t)` if joint: the shape nearest to a smooth function of the values."""
+    """Return (p, q, r), or (m, r) with m of (s, t): the shape nearest to a smooth function of the values."""
     x = values.ravel()
     basis, _ = _splines(x, N_INTERVALS)
     centred = basis - basis.mean(axis=0)
@@ -132,7 +162,9 @@ def _projected(z: Any, y: Any, n_intervals: int) -> tuple[Any, Any, Callable[[An
         solved.append((basis, normal))
 
     def project(tables: Any) -> Any:
-        return np.stack([t - b @ np.linalg.solve(g, b.T @ t) for t, (b, g) in zip(tables, solved, strict=True)])
+        return np.stack(
+            [t - b @ np.linalg.solve(g, b.T @ t) for t, (b, g) in zip(tables, solved, strict=True)]
+        )
 
     return np.array(left), np.array(bent), project
 
@@ -143,7 +175,9 @@ def _splines(x: Any, n: int) -> tuple[Any, Any]:
     place = (x - least) / width
     cell = np.minimum(place.astype(int), n - 1)
     t = place - cell
-    values = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=-1) / 6
+    values = (
+        np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=-1) / 6
+    )
     slopes = np.stack([-((1 - t) ** 2), 3 * t**2 - 4 * t, -3 * t**2 + 2 * t + 1, t**2], axis=-1) / (2 * width)
     found = np.zeros((2, len(x), n + 3))
     at = np.arange(len(x))[:, None], cell[:, None] + np.arange(4)
