@@ -49,14 +49,16 @@ class Opinion:
         kind: the simplest operator that errors explain.
         score: root mean square of what it leaves, as a share of the spread of the values on the lattices.
         threshold: the score that errors explain.
+        points: values on the lattices.
     """
 
     kind: Operator
     score: float
     threshold: float
+    points: int
 
 
-def opinion(probe: Probe, a: Places, b: Places, reference: Places, key: int = 0) -> Opinion | None:
+def opinion(probe: Probe, a: Places, b: Places, reference: Places = (), key: int = 0) -> Opinion | None:
     """Return the operator over A and B in f = F(g(A, B) + r(reference), rest); None if values do not tell.
 
     Without a reference only "general" can be told.
@@ -84,7 +86,12 @@ def opinion(probe: Probe, a: Places, b: Places, reference: Places, key: int = 0)
     if squares[kind] > EXPLAINED**2:
         kind = "general"
     error = probe.error / float(np.sqrt(np.mean([np.var(tables[k].values) for k in judged])))
-    return Opinion(kind, float(np.sqrt(squares[kind])) * error, EXPLAINED * error)
+    return Opinion(
+        kind,
+        float(np.sqrt(squares[kind])) * error,
+        EXPLAINED * error,
+        sum(tables[k].values.size for k in judged),
+    )
 
 
 def _simplest(squares: dict[str, float], independent: float) -> Operator:
@@ -121,7 +128,7 @@ def _beside(y: Any, first: Any) -> dict[str, float]:
     multiplied_size, terms = fitted(multiplied(n), np.concatenate([*product_terms(m), r]), y)
     p, q, r = np.split(terms, ends)
     logs = [np.log(np.maximum(np.abs(term), 1e-3 * np.abs(term).max())) for term in (p, q)]
-    starts.append(bent_terms(*logs, r, np.outer(p, q)))
+    starts.append(bent_terms(logs[0], logs[1], r, np.outer(p, q)))
     bends = [fitted(bent(n), start, y)[0] for start in starts]
     return {
         "sum": added / y.size,
@@ -131,4 +138,4 @@ def _beside(y: Any, first: Any) -> dict[str, float]:
 
 
 def _size(shape: Any, start: Any, y: Any, n_intervals: int = N_INTERVALS) -> float:
-    return fitted(shape, start, y, n_intervals)[0] / y.size
+    return float(fitted(shape, start, y, n_intervals)[0] / y.size)

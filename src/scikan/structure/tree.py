@@ -15,7 +15,7 @@ import numpy as np
 from scikan.core.errors import SettingError
 from scikan.core.samples import evenly
 from scikan.structure.couplings import crossings
-from scikan.structure.directions import Turning, alignment, has_pole, inner_product
+from scikan.structure.directions import Turning, alignment, has_pole, inner_product, turning
 from scikan.structure.merging import POOR, Block, holds, merged
 from scikan.structure.operators import opinion
 from scikan.structure.probe import Probe, Subject, probe_of
@@ -233,7 +233,9 @@ def _node(probe: Probe, block: Block, reference: Places, held: Places = ()) -> T
 def _operator(probe: Probe, block: Block, reference: Places, held: Places) -> tuple[Kind, float, float]:
     """Return (kind, score, threshold) of the operator over a block's parts."""
     if len(block.parts) != 2:
-        return "joint", 0.0, 0.0
+        pairs = [turning(probe, x.columns + y.columns) for x, y in combinations(block.parts, 2)]
+        nearest = max(pairs, key=lambda t: margin(t.score, t.null))
+        return "joint", nearest.score, threshold(nearest.null)
     a, b = (part.columns for part in block.parts)
     told = opinion(probe, a, b, reference)
     if told is not None:
