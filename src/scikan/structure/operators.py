@@ -23,6 +23,7 @@ from scikan.structure.shapes import (
     multiplied,
     product_terms,
 )
+from scikan.structure.verdicts import SAFETY
 
 
 Places = tuple[int, ...]
@@ -72,20 +73,20 @@ def opinion(probe: Probe, a: Places, b: Places, reference: Places = (), key: int
     if not tables:
         return None
     left = [_left(table, bool(reference)) for table in tables]
-    # Where even the shape that holds the others leaves more than errors do, F is too steep for its spline.
-    whole = "bent" if reference else "general"
-    judged = [k for k, one in enumerate(left) if one[whole] < (EXPLAINED * probe.error) ** 2]
+    # What even the shape that holds the others leaves is error there, or an F too steep for its spline.
+    whole, most = ("bent", SAFETY) if reference else ("general", EXPLAINED)
+    judged = [k for k, one in enumerate(left) if one[whole] < (most * probe.error) ** 2]
     if len(judged) < LEAST_JUDGED:
         return None
     weights = np.array([tables[k].independent for k in judged])
+    errors = np.array([max(left[k][whole], probe.error**2) for k in judged])
     squares = {
-        kind: float(np.average([left[k][kind] for k in judged], weights=weights)) / probe.error**2
-        for kind in left[0]
+        kind: float(np.average([left[k][kind] for k in judged] / errors, weights=weights)) for kind in left[0]
     }
     kind = _simplest(squares, float(np.sum(weights))) if reference else "general"
     if squares[kind] > EXPLAINED**2:
         kind = "general"
-    error = probe.error / float(np.sqrt(np.mean([np.var(tables[k].values) for k in judged])))
+    error = float(np.sqrt(np.mean(errors) / np.mean([np.var(tables[k].values) for k in judged])))
     return Opinion(
         kind,
         float(np.sqrt(squares[kind])) * error,
