@@ -35,8 +35,8 @@ LEAST_ERROR = 1e-6
 EXPLAINED = 1.15
 """A root mean square residual up to so many times the error is explained by it."""
 
-LEAST_JUDGED = 3
-"""Lattices without which values do not tell."""
+LEAST_TOLD = 4
+"""Half of the lattices must be explained, and of fewer lattices than so many two."""
 
 CLEAR, SHARE = 50.0, 0.1
 """Gain in chi squared, and its least share of the values, from which an operator with more freedom is preferred."""
@@ -73,11 +73,12 @@ def opinion(probe: Probe, a: Places, b: Places, reference: Places = (), key: int
     if not tables:
         return None
     left = [_left(table, bool(reference)) for table in tables]
-    # What even the shape that holds the others leaves is error there, or an F too steep for its spline.
-    whole, most = ("bent", SAFETY) if reference else ("general", EXPLAINED)
-    judged = [k for k, one in enumerate(left) if one[whole] < (most * probe.error) ** 2]
-    if len(judged) < LEAST_JUDGED:
+    whole = "bent" if reference else "general"
+    sizes = np.array([one[whole] for one in left]) / probe.error**2
+    # What even the shape that holds the others leaves is an F too steep for its spline here and there, or no sum.
+    if 2 * np.sum(sizes < EXPLAINED**2) < max(len(left), LEAST_TOLD):
         return None
+    judged = np.flatnonzero(sizes < SAFETY**2)
     weights = np.array([tables[k].independent for k in judged])
     errors = np.array([max(left[k][whole], probe.error**2) for k in judged])
     squares = {
