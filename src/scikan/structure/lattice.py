@@ -39,7 +39,8 @@ class Lattice:
 def lattices(probe: Probe, groups: Sequence[Places], key: int = 0) -> list[Lattice]:
     """Return lattices over two or three groups of columns, those in which every path moves the values most.
 
-    With two groups the third axis has one node. None may be found: no monotone piece of the box was met.
+    With two groups the third axis has one node. A path rises or falls at its coarse nodes, and may turn between them.
+    None may be found: no monotone piece of the box was met.
     """
     rng = np.random.default_rng(key)
     begin, end = _paths(probe, groups, rng)
