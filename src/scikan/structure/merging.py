@@ -7,9 +7,12 @@ Groups with that property that overlap are closed under union, and what they lea
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
+
 from scikan.structure.directions import Turning, alignment, turning
+from scikan.structure.operators import opinion
 from scikan.structure.probe import Probe
-from scikan.structure.verdicts import judge, margin
+from scikan.structure.verdicts import SAFETY, judge, margin
 
 
 Places = tuple[int, ...]
@@ -28,6 +31,10 @@ class Block:
     columns: Places
     parts: tuple["Block", ...] = ()
     found: Turning | None = None
+
+
+Parts = tuple[Block, ...]
+Held = list[tuple[Parts, Turning]]
 
 
 def merged(probe: Probe, columns: Places | None = None) -> Block:
@@ -50,19 +57,35 @@ def merged(probe: Probe, columns: Places | None = None) -> Block:
 
 def _clearest(
     probe: Probe, blocks: list[Block], known: dict[Places, Turning]
-) -> tuple[tuple[Block, ...], Turning] | None:
+) -> tuple[Parts, Turning] | None:
     """Return the group of fewest blocks, and of those the one with the widest margin, that holds."""
     for size in range(2, min(LARGEST, len(blocks) - 1) + 1):
-        held = []
+        held: Held = []
         for parts in combinations(blocks, size):
             columns = tuple(sorted(j for part in parts for j in part.columns))
             if columns not in known:
                 known[columns] = turning(probe, columns)
             if holds(known[columns]):
                 held.append((parts, known[columns]))
+        if not held and size == 2:
+            held = _by_values(probe, blocks, known)
         if held:
             return max(held, key=lambda h: margin(h[1].score, h[1].null))
     return None
+
+
+def _by_values(probe: Probe, blocks: list[Block], known: dict[Places, Turning]) -> Held:
+    """Return the pairs whose slopes are hidden by errors, but whose values are those of a function of one sum."""
+    held: Held = []
+    for parts in combinations(blocks, 2):
+        columns = tuple(sorted(j for part in parts for j in part.columns))
+        if judge(known[columns].score, known[columns].null) == "no":
+            continue
+        told = opinion(probe, parts[0].columns, parts[1].columns)
+        if told is not None:
+            known[columns] = Turning(told.score, np.array([told.threshold / SAFETY]), told.points)
+            held.append((parts, known[columns]))
+    return held
 
 
 def holds(found: Turning) -> bool:

@@ -38,7 +38,9 @@ _DIFFERENCES = ((1, 2 / 3), (2, -1 / 12))
 """Central differences of fourth order: places in steps, weights."""
 
 _CHUNK = 512
-_WAVES, _WAVELENGTH = 64, 0.16
+WAVELENGTH = 0.16
+"""Length over which an error field changes, in standard deviations of the columns."""
+_WAVES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +250,7 @@ class Field:
 
     def __init__(self, probe: Probe, rng: np.random.Generator) -> None:
         n_columns = probe.rows.shape[1]
-        self.waves = rng.normal(size=(_WAVES, n_columns)) / (_WAVELENGTH * probe.scale)
+        self.waves = rng.normal(size=(_WAVES, n_columns)) / (WAVELENGTH * probe.scale)
         self.phases = rng.uniform(0, 2 * np.pi, _WAVES)
         self.size = np.sqrt(2.0 / _WAVES)
 

@@ -7,6 +7,7 @@ every F stands for some function of one variable.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +15,9 @@ import numpy as np
 from scikan.core.errors import SettingError
 from scikan.core.samples import evenly
 from scikan.structure.couplings import crossings
-from scikan.structure.directions import Turning, alignment, has_pole, inner_product
+from scikan.structure.directions import Turning, alignment, has_pole, inner_product, turning
 from scikan.structure.merging import POOR, Block, holds, merged
+from scikan.structure.operators import opinion
 from scikan.structure.probe import Probe, Subject, probe_of
 from scikan.structure.separability import KINDS, found_groups
 from scikan.structure.verdicts import Verdict, margin, threshold
@@ -161,8 +163,11 @@ def _branch(term: Probe, others: Places) -> Probe:
     return max((replace_columns(term, others, int(row)) for row in bases), key=lambda p: p.spread)
 
 
-def _grown(term: Probe, columns: Places) -> Tree:
-    """Return the tree of a branch whose values are known: sums and products first, which need no derivative."""
+def _grown(term: Probe, columns: Places, above: tuple[Kind, Probe, Places] | None = None) -> Tree:
+    """Return the tree of a branch whose values are known: sums and products first, which need no derivative.
+
+    `above` is the operator that the branch stands under, its term and the columns of its other branches.
+    """
     if len(columns) == 1:
         return Tree("column", column=term.names[columns[0]])
     held = [a for k in KINDS[:2] if (a := found_groups(term, k, columns)).verdict != "no" and a.score < POOR]
@@ -170,11 +175,22 @@ def _grown(term: Probe, columns: Places) -> Tree:
         return _node(term, merged(term, columns), ())
     best = max(held, key=lambda a: (len(a.groups), a.margin))
     kind: Kind = "sum" if best.kind == "additive" else "product"
+    groups = [term.places(group) for group in best.groups]
+    if best.verdict != "yes" and above is not None and above[0] == kind and _apart(above, groups):
+        return _node(term, merged(term, columns), ())
     branches = []
-    for group in best.groups:
-        own = term.places(group)
-        branches.append(_grown(_branch(term, tuple(j for j in columns if j not in own)), own))
+    for own in groups:
+        others = tuple(j for j in columns if j not in own)
+        branches.append(_grown(_branch(term, others), own, (kind, term, others)))
     return _joined(term, kind, branches, best.score, best.threshold)
+
+
+def _apart(above: tuple[Kind, Probe, Places], groups: Sequence[Places]) -> bool:
+    """Return whether branches that would be taken into the operator above them do not belong there."""
+    # The division above has found them coupled, so that only weak evidence can call them the same here.
+    _, term, others = above
+    told = [opinion(term, a, b, others) for a, b in combinations(groups, 2)]
+    return any(one is not None and one.kind != "sum" for one in told)
 
 
 def _joined(probe: Probe, kind: Kind, branches: list[Tree], score: float, limit: float) -> Tree:
@@ -217,8 +233,13 @@ def _node(probe: Probe, block: Block, reference: Places, held: Places = ()) -> T
 def _operator(probe: Probe, block: Block, reference: Places, held: Places) -> tuple[Kind, float, float]:
     """Return (kind, score, threshold) of the operator over a block's parts."""
     if len(block.parts) != 2:
-        return "joint", 0.0, 0.0
+        pairs = [turning(probe, x.columns + y.columns) for x, y in combinations(block.parts, 2)]
+        nearest = max(pairs, key=lambda t: margin(t.score, t.null))
+        return "joint", nearest.score, threshold(nearest.null)
     a, b = (part.columns for part in block.parts)
+    told = opinion(probe, a, b, reference)
+    if told is not None:
+        return told.kind, told.score, told.threshold
     general = alignment(probe, a, b, held)
     found: Turning = general
     kind: Kind = "general" if holds(general) else "joint"
