@@ -115,7 +115,7 @@ if __name__ == "__main__":
     data, states = measured("short", seed=0)
     found = law(data)
     assert found.law is not None
-    print(f"{len(data.x)} borders: {found.verdict}, E = {found.law}")
+    print(f"{len(data.x)} borders: {found.verdict}, {found.law}")
     dots = draw(axes, "short", data, found, states)
     figure.colorbar(dots, label="exponent: 1 spread out, 0 localised")
     if len(sys.argv) > 1:  # python mobility_edge.py figure.png
