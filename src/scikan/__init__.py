@@ -84,6 +84,7 @@ _HOMES = {
         "plot_training",
         "save_figure",
     ),
+    "structure.borders": ("Borders", "borders"),
     "structure.couplings": ("total_indices",),
     "structure.separability": ("separability",),
     "structure.symmetry": ("symmetry",),
