@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.polynomial import chebyshev
 
+from scikan.core.bspline import basis, uniform_knots
+
 
 Table = Float[np.ndarray, "s t u"]
 Shape = Callable[[Any], tuple[Any, Any]]
@@ -171,15 +173,8 @@ def _projected(z: Any, y: Any, n_intervals: int) -> tuple[Any, Any, Callable[[An
 
 def _splines(x: Any, n: int) -> tuple[Any, Any]:
     """Return cubic B-splines on n even intervals over the range of x, and their slopes, `(values, n + 3)` each."""
-    least, width = x.min(), max(np.ptp(x), 1e-300) / n
-    place = (x - least) / width
-    cell = np.minimum(place.astype(int), n - 1)
-    t = place - cell
-    values = (
-        np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=-1) / 6
-    )
-    slopes = np.stack([-((1 - t) ** 2), 3 * t**2 - 4 * t, -3 * t**2 + 2 * t + 1, t**2], axis=-1) / (2 * width)
-    found = np.zeros((2, len(x), n + 3))
-    at = np.arange(len(x))[:, None], cell[:, None] + np.arange(4)
-    found[0][at], found[1][at] = values, slopes
-    return found[0], found[1]
+    low = x.min(keepdims=True)
+    # A shape may be flat at first.
+    high = low + max(float(np.ptp(x)), 1e-12 * abs(float(low[0])), 1e-300)
+    knots = uniform_knots(low, high, n, 3)
+    return basis(x[:, None], knots, 3)[:, 0], basis(x[:, None], knots, 3, derivative=1)[:, 0]
