@@ -80,7 +80,8 @@ def network(seed: int, hidden: list[int]) -> dict[str, object]:
 
 def results(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     known = {(row["task"], int(row["seed"])) for row in done(arguments.out)}
-    tasks = [(t, s) for t in ("exact", "error") for s in range(arguments.functions)]
+    drawn = range(arguments.first, arguments.first + arguments.functions)
+    tasks = [(t, s) for t in ("exact", "error") for s in drawn]
     tasks += [(f"network {hidden}", s) for hidden in WIDTHS for s in range(arguments.seeds)]
     for task, seed in tasks:
         if (task, seed) in known:
@@ -119,6 +120,7 @@ def summary(arguments: argparse.Namespace) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--functions", type=int, default=100, help="random functions")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first random function")
     parser.add_argument("--seeds", type=int, default=10, help="networks of each width")
     parser.add_argument("--reached", type=float, default=5e-3, help="largest error of a network that counts")
     parser.add_argument("--out", type=Path, default=Path("structure.csv"))
