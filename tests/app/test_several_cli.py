@@ -52,7 +52,7 @@ def orbit(tmp_path_factory):
     """A table with two coordinates over the same columns, and the answer for both."""
     folder = tmp_path_factory.mktemp("orbit")
     ORBIT.to_csv(folder / "orbit.csv", index=False)
-    run = ("run", folder / "orbit.csv", "-t", "x, y", "--out", folder / "answer", "--minutes", "0.1")
+    run = ("run", folder / "orbit.csv", "-t", "x, y", "--out", folder / "answer", "--minutes", "0.4")
     return folder, in_a_process(*run)
 
 

@@ -46,5 +46,5 @@ def test_a_symmetry_that_noise_makes_plausible_does_not_hide_the_law():
     columns = dict(zip("ab", x.T, strict=True))
     clean = np.exp(-x[:, 0]) + x[:, 1] / 4
     y = clean + rng.normal(0.0, 0.03, 90)
-    found = reduced_proposals(x, y, None, ("a", "b"), seconds=20.0, rng=rng, positive=("a", "b"))
+    found = reduced_proposals(x, y, None, ("a", "b"), seconds=60.0, rng=rng, positive=("a", "b"))
     assert min(refit(f, columns, clean).mean_square for f in found if len(constants(f)) <= 4) < 1e-20
