@@ -20,6 +20,8 @@ import mobility_edge  # noqa: E402
 import numpy as np  # noqa: E402
 from record import append, done  # noqa: E402
 
+import scikan as kn  # noqa: E402
+
 
 FIELDS = ("chain", "seed", "right", "without_phase", "verdict", "borders", "farthest", "law", "cpu")
 TRUTH = {
@@ -31,7 +33,7 @@ TRUTH = {
 def run(chain: str, seed: int) -> dict[str, object]:
     began = process_time()
     data, _ = mobility_edge.measured(chain, seed)
-    found = mobility_edge.law(data)
+    found = kn.discover(data)
     best = found.choices[0].proposal.expression
     with np.errstate(all="ignore"):
         truth = TRUTH[chain](*data.x.T)

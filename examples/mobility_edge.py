@@ -23,6 +23,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import scikan as kn
+from scikan.core.expr import symbols
 
 
 RINGS = {89: 55, 144: 89, 233: 144, 610: 377}
@@ -87,10 +88,6 @@ def measured(chain, seed, chains=1000):
     return data, (settings, energies, levels)
 
 
-def law(data, seconds=20.0):
-    return kn.discover(data, kn.Config(seconds=seconds))
-
-
 # %%
 def draw(axes, chain, data, found, states):
     """Draw all states in units in which the law is a diagonal, and the borders that it was read from."""
@@ -104,7 +101,13 @@ def draw(axes, chain, data, found, states):
     )
     span = np.array([-2.5, 2.5])
     axes.plot(span, span, "k--", lw=1)
-    axes.set(xlabel=f"{found.law}", ylabel="energy of the state", xlim=span, ylim=span, title=f"{chain} hops")
+    axes.set(
+        xlabel=f"{found.law}",
+        ylabel="energy of the state",
+        xlim=span,
+        ylim=span,
+        title=f"{chain}-range hopping",
+    )
     axes.legend(loc="upper left", fontsize=8)
     return dots
 
@@ -113,9 +116,11 @@ if __name__ == "__main__":
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()
     data, states = measured("short", seed=0)
-    found = law(data)
-    assert found.law is not None
+    found = kn.discover(data)
     print(f"{len(data.x)} borders: {found.verdict}, {found.law}")
+    l, a, _ = data.x.T
+    assert found.verdict == "law" and set(symbols(found.law.expressions[0])) == {"l", "a"}
+    assert np.abs(found.law(data.x) - 2 * (1 - l) / a).max() < 0.02
     dots = draw(axes, "short", data, found, states)
     figure.colorbar(dots, label="exponent: 1 spread out, 0 localised")
     if len(sys.argv) > 1:  # python mobility_edge.py figure.png

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -79,6 +80,9 @@ def opened(
     data = read_table(table, target, test=0, key=config.key, **options)
     tell = teller(console, quiet)
     tell(f"{table.name}: {data.n_rows} rows, {', '.join(data.targets)} from {', '.join(data.names)}")
+    if data.input_sigma is not None:
+        sizes = zip(data.names, np.median(data.input_sigma, axis=0), strict=True)
+        tell(f"errors of columns (median): {', '.join(f'{name} {size:.3g}' for name, size in sizes if size)}")
     for notice in data.notices:
         tell(f"note: {notice}")
     return Job(console, tell, data, config, table, out)
