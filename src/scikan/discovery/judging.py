@@ -17,6 +17,7 @@ from scikan.core.expr import evaluate
 from scikan.core.samples import evenly
 from scikan.discovery.agreement import Agreement
 from scikan.discovery.bench import views
+from scikan.discovery.column_errors import blurred_by_law
 from scikan.discovery.proposals import Proposal
 from scikan.discovery.protocol import Plan
 from scikan.discovery.search import weights_of
@@ -108,9 +109,8 @@ class HeldOut:
         for fold in self.plan.folds:
             seen = self.data.rows(fold.fit[evenly(len(fold.fit), MOST_FITTED)])
             columns = {name: seen.x[:, j] for j, name in enumerate(seen.names)}
-            fitted = refit(
-                proposal.fitted, columns, seen.y[:, 0], weights_of(seen), self.readout, 20, robust=False
-            )
+            weight = weights_of(blurred_by_law(seen, proposal.fitted)[0])
+            fitted = refit(proposal.fitted, columns, seen.y[:, 0], weight, self.readout, 20, robust=False)
             judged = {name: self.data.x[fold.judge, j] for j, name in enumerate(self.data.names)}
             with np.errstate(all="ignore"):
                 parts.append(np.broadcast_to(evaluate(fitted.expr, judged), len(fold.judge)).astype(float))
@@ -124,7 +124,8 @@ class HeldOut:
 
     def _evidence(self, proposal: Proposal, predictions: Vector) -> Evidence:
         rng = np.random.default_rng(self.key)
-        law, network = self._noise(predictions), self._noise(self.predictions[self.rival])
+        told = self._told_errors(proposal)
+        law, network = self._noise(predictions) / told, self._noise(self.predictions[self.rival]) / told
         difference = _or_infinite(law**2) - _or_infinite(network**2)
         usable = np.isfinite(difference)
         excess = float(np.mean(difference[usable])) if usable.any() else 0.0
@@ -148,6 +149,14 @@ class HeldOut:
             predictions, truth = (np.bincount(own, weights=v) / size for v in (predictions, truth))
             labels = np.bincount(own, weights=labels) // size
         return dependence(predictions, truth, rng, labels if self.plan.exchangeable_in_folds else None)
+
+    def _told_errors(self, proposal: Proposal) -> Vector:
+        """Return the errors of these rows, as they were told; 1 if none were.
+
+        Large and small errors side by side would look like structure, and the large ones decide every comparison.
+        """
+        seen = blurred_by_law(self.data, proposal.fitted)[0]
+        return np.ones(len(self.rows)) if seen.sigma is None else seen.sigma[self.rows]
 
     def _noise(self, predictions: Vector) -> Vector:
         """Return a residual; what is below rounding of the target counts as zero."""

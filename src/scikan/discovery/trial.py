@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from scikan.core.dataset import Dataset
-from scikan.core.expr import evaluate
+from scikan.core.expr import Expr, evaluate
 from scikan.core.kan import KAN
+from scikan.discovery.column_errors import blurred_by_law
 from scikan.discovery.protocol import Fold
-from scikan.discovery.search import Found, SearchSettings, Watch, search
+from scikan.discovery.search import Found, SearchSettings, Watch, search, weights_of
 from scikan.edit.attribution import attribute_inputs
+from scikan.law.refitting import refit
 from scikan.train.scoring import boosting_predictions, linear_predictions
 from scikan.train.small import fit_small
 
@@ -36,12 +38,21 @@ def run_trial(data: Dataset, fold: Fold, settings: SearchSettings, watch: Watch)
     x = data.x[fold.judge]
     columns = {name: x[:, j] for j, name in enumerate(data.names)}
     with np.errstate(all="ignore"):
-        law = np.broadcast_to(evaluate(found.best.expression, columns), len(x)).astype(float)
+        law = np.broadcast_to(evaluate(_best(found, seen), columns), len(x)).astype(float)
         blocks = np.array_split(x, max(1, len(x) // BLOCK))
         network = np.concatenate([np.asarray(found.network(block))[:, 0] for block in blocks])
     linear = linear_predictions(seen.x, seen.y[:, 0], x)
     boosting = boosting_predictions(seen.x, seen.y[:, 0], x, settings.key)[:, 0]
     return Trial(found, {"law": law, "network": network, "linear": linear, "boosting": boosting})
+
+
+def _best(found: Found, seen: Dataset) -> Expr:
+    """Return the best formula; where columns have errors, its constants once more under what these make of it."""
+    if seen.input_sigma is None:
+        return found.best.expression
+    columns = {name: seen.x[:, j] for j, name in enumerate(seen.names)}
+    weight = weights_of(blurred_by_law(seen, found.best.fitted)[0])
+    return refit(found.best.expression, columns, seen.y[:, 0], weight, found.readout).expr
 
 
 def feature_scores(data: Dataset, networks: list[KAN], key: int) -> dict[str, tuple[float, float, float]]:
