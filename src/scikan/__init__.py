@@ -103,6 +103,7 @@ _HOMES = {
     "train.grids": ("GridUpdates",),
     "train.lbfgs": ("LBFGS",),
     "train.local": ("learn_locally",),
+    "train.memory": ("Memory", "learn_next"),
     "train.log": ("FitLog",),
     "train.marquardt": ("LevenbergMarquardt",),
     "train.objective": ("Classification", "Regression", "Residual", "predict_proba"),

@@ -223,6 +223,7 @@ def test_export_refuses_what_it_cannot_do(made):
         assert status == 2 and "Fix:" in err
 
 
+@pytest.mark.slow
 def test_choose_takes_another_formula_of_the_front_and_can_take_the_first_again(tmp_path):
     rng = np.random.default_rng(0)
     noisy = CLEAN.assign(**{"area [m2]": CLEAN["area [m2]"] + rng.normal(0.0, 0.3, len(CLEAN))})
@@ -440,6 +441,7 @@ def test_units_of_a_law_that_do_not_fit_are_a_note(columns, told):
     assert (not note) if told is None else told in note[0]
 
 
+@pytest.mark.slow
 def test_control_c_writes_the_best_formula_so_far_and_ends_with_status_130(tmp_path):
     x = RNG.uniform(1, 3, (90, 3))
     y = np.sin(3 * x[:, 0]) * x[:, 1] + np.exp(x[:, 2]) + RNG.normal(0, 0.05, 90)

@@ -39,6 +39,7 @@ def test_a_power_law_is_found_in_noise():
     assert best_error(lambda a, b: a**2 / b, "ab", noise=1e-2, seconds=5.0) < 1e-2
 
 
+@pytest.mark.slow
 def test_a_symmetry_that_noise_makes_plausible_does_not_hide_the_law():
     # exp(-a) + b/4 scales nearly as b times a function of a b^(2/3); the rows that tell are few and noisy.
     rng = np.random.default_rng(0)

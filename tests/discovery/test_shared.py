@@ -132,6 +132,7 @@ def test_the_whole_road_from_a_table_to_a_law_with_a_constant_for_each_experimen
         found.of("bath 9")
 
 
+@pytest.mark.slow
 def test_columns_called_like_constants_keep_their_names():
     data = replace(table(lambda n, v, t: t * n / v), names=("c1", "v"))
     found = kn.discover_shared(data, CODES, kn.Config(seconds=2.0))

@@ -10,6 +10,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
+@pytest.mark.slow
 def test_dependence_false_alarms_stay_at_the_level():
     alarms = 0
     for seed in range(200):
@@ -38,6 +39,7 @@ def test_a_prediction_without_variation_depends_on_nothing(prediction):
     assert (found.pearson, found.rank) == (1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_whiteness_false_alarms_stay_at_one_percent():
     alarms = 0
     for seed in range(100):
@@ -47,6 +49,7 @@ def test_whiteness_false_alarms_stay_at_one_percent():
     assert alarms <= 4
 
 
+@pytest.mark.slow
 def test_whiteness_at_a_small_level_does_not_hang_on_the_shuffles():
     # Of all orders of this noise 0.43 % do as well; five of the first 2000 decided, now and then against it.
     r = rng(293)

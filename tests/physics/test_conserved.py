@@ -81,7 +81,12 @@ def test_the_record_prints_its_laws_and_its_class():
 
 
 @pytest.mark.parametrize(
-    "name, noise", [("oscillator", 1e-2), ("Lotka-Volterra", 1e-2), ("isotropic oscillator", 1e-3)]
+    "name, noise",
+    [
+        ("oscillator", 1e-2),
+        pytest.param("Lotka-Volterra", 1e-2, marks=pytest.mark.slow),
+        pytest.param("isotropic oscillator", 1e-3, marks=pytest.mark.slow),
+    ],
 )
 def test_laws_are_read_off_noisy_trajectories(name, noise):
     states, labels, times = trajectories(TABLE[name], 0, noise)

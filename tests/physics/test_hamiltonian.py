@@ -13,6 +13,9 @@ import scikan as kn
 from scikan.core.errors import KanError
 
 
+NOISE = [0.0, pytest.param(1e-3, marks=pytest.mark.slow)]
+
+
 @pytest.mark.parametrize(("case", "noise"), [*((case, 0.0) for case in CASES), ("pendulum", 1e-3)])
 def test_canonical_fields_have_their_textbook_energy(case, noise):
     names, sample, field, truth = CASES[case]
@@ -35,7 +38,7 @@ def test_ten_of_ten_seeds_with_a_thousandth_of_noise(case):
     assert len(found) == 10 and right == 10
 
 
-@pytest.mark.parametrize("noise", [0.0, 1e-3])
+@pytest.mark.parametrize("noise", NOISE)
 def test_a_charge_in_a_magnetic_field_has_another_structure_for_kinetic_momenta(noise):
     states = box(0, 1, 4)
     rates = sampled(states, lambda x, y, u, v: (u, v, 1.5 * v, -1.5 * u), noise)
@@ -70,7 +73,7 @@ def test_inner_constants_are_found():
     assert str(kn.hamiltonian(states, rates, names=("q", "p")).law) == "H = cos(23*q/10) + p**2/2"
 
 
-@pytest.mark.parametrize("noise", [0.0, 1e-3])
+@pytest.mark.parametrize("noise", NOISE)
 def test_friction_has_no_hamiltonian_and_the_reason_is_told(noise):
     states = box(0, 2, 2)
     found = kn.hamiltonian(states, sampled(states, lambda q, p: (p, -q - 0.2 * p), noise), names=("q", "p"))

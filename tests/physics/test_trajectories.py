@@ -7,6 +7,7 @@ import pytest
 import scikan as kn
 
 
+@pytest.mark.slow
 def test_a_noisy_pendulum_gives_its_constant_within_its_error():
     rng = np.random.default_rng(1)
     data = motions.trajectories(rng, lambda q, v: -1.7 * np.sin(q), n=8, points=60, span=6.0)
@@ -17,6 +18,7 @@ def test_a_noisy_pendulum_gives_its_constant_within_its_error():
     assert found.noise == pytest.approx(1e-3, rel=0.3)
 
 
+@pytest.mark.slow
 def test_positions_with_friction_have_none():
     rng = np.random.default_rng(2)
     data = motions.trajectories(rng, lambda q, v: -1.7 * np.sin(q) - 0.1 * v, n=8, points=60, span=6.0)

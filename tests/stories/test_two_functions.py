@@ -49,7 +49,8 @@ def test_products_of_more_factors_are_recovered(formula):
         check_recovery(formula, answer)
 
 
-@pytest.mark.parametrize("seeds", [range(3), pytest.param(range(3, 10), marks=pytest.mark.slow)], ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [range(3), range(3, 10)], ids=str)
 def test_pure_noise_gives_no_law(seeds):
     for answer in told("noise", *seeds):
         assert answer["verdict"] == "none"

@@ -31,7 +31,7 @@ def unordered(tree):
     return type(tree)(tuple(sorted(tree.args, key=str))) if isinstance(tree, Add | Mul) else tree
 
 
-@pytest.mark.parametrize("start", range(0, 120, 20))
+@pytest.mark.parametrize("start", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(20, 120, 20))])
 def test_feynmans_formulas_compile_and_come_back(start):
     alike = 0
     for law in feynman()[start : start + 20]:
@@ -179,6 +179,7 @@ def compiled_right(plan):
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(plan=deep_plans())
+@pytest.mark.slow
 def test_random_trees_compile_or_are_refused_in_words(plan):
     compiled_right(plan)
 

@@ -6,6 +6,7 @@ times its derivatives by a, b, c (a named edge). Cost: that of a gradient. `Work
 scratchpad of one fit: it unpacks a KAN's arrays, moves them, and packs them into a new KAN at the end.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -212,6 +213,14 @@ class Workspace:
         place = 0
         for layer in self.layers:
             layer.write(theta[place : place + layer.n_parameters])
+            place += layer.n_parameters
+
+    def edge_places(self) -> Iterator[slice]:
+        """Yield where each free edge's coefficients (and base weight) stand in the vector."""
+        place = 0
+        for layer in self.layers:
+            for edge in range(len(layer.free_edges)):
+                yield slice(place + edge * layer.width, place + (edge + 1) * layer.width)
             place += layer.n_parameters
 
     def forward(self) -> Rows:
