@@ -15,7 +15,7 @@ X = RNG.uniform(1.0, 3.0, (120, 2))
 Y = np.stack([X[:, 0] ** 2 * X[:, 1], X[:, 0] + X[:, 1] ** 2], axis=1)
 UNITS = {"r": "m", "x": "m3", "y": "km"}
 DATA = kn.Dataset.from_arrays(X, Y, names=["r", "t"], targets=["x", "y"], units=UNITS)
-SOON = kn.Config(seconds=2.0)
+SOON = kn.Config(seconds=8.0)
 
 
 @pytest.fixture(scope="module")

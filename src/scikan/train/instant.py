@@ -27,6 +27,10 @@ MAX_PARAMETERS = 300
 MAX_NUMBERS = 30_000_000
 """Largest network, and largest Jacobian (entries), that `auto` gives to NumPy."""
 
+MAX_PRUNED = 1500
+MOSTLY_DEAD = 4
+"""Largest pruned network, with this many times as many numbers: the compiled engine works on dead ones as well."""
+
 
 class InstantState(eqx.Module):
     """Damping to go on with, slow gains in a row, and the cost at the model."""
@@ -63,7 +67,9 @@ def can_run(
 def is_small(model: KAN, rows: Rows) -> bool:
     """Return whether NumPy is the faster choice: compiling costs seconds, a small step costs milliseconds."""
     n_free = Workspace(model, np.zeros((1, model.layers[0].n_inputs))).n_parameters
-    return n_free <= MAX_PARAMETERS and n_free * len(rows) * model.n_outputs <= MAX_NUMBERS
+    pruned = n_free <= MAX_PRUNED and n_free * MOSTLY_DEAD <= len(vector(model))
+    few = n_free <= MAX_PARAMETERS or pruned
+    return few and n_free * len(rows) * model.n_outputs <= MAX_NUMBERS
 
 
 class InstantEngine(AbstractEngine):
