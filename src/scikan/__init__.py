@@ -96,7 +96,7 @@ _HOMES = {
     "symbolic.shaped": ("shaped",),
     "symbolic.suggest": ("Suggestion", "fix_symbolic", "suggest_symbolic", "unfix_symbolic"),
     "train.callbacks": ("Checkpoint", "EarlyStopping", "Progress", "Record", "Tracker"),
-    "train.checked": ("Pruned", "prune_checked"),
+    "train.checked": ("Pruned", "narrowest", "prune_checked"),
     "train.constrained": ("constrain", "fit_constrained"),
     "train.elimination": ("prune_by_loss",),
     "train.fit": ("fit",),

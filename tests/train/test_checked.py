@@ -40,3 +40,24 @@ def test_a_prune_that_hurts_is_refused_unless_told(model):
 def test_settings_that_check_nothing(model):
     with pytest.raises(kn.SettingError, match="no check"):
         kn.prune_checked(model, DATA, worse=0.5)
+
+
+def test_the_fewest_hidden_nodes_that_do_tell_inputs_apart():
+    x = np.random.default_rng(0).uniform(-1, 1, (300, 20))
+    data = kn.Dataset.from_arrays(x, (x**2 * 0.5 ** np.arange(20)).sum(axis=1)).split(0.2)
+    wide, _ = kn.fit(kn.KAN([20, 4, 1], grid=3), data, kn.LBFGS(), steps=60, penalty=kn.Sparsity(1e-3))
+    found = kn.narrowest(wide, data)
+    assert found.accepted and found.after < found.before
+    assert len(np.unique([i for l, i, _ in found.model.edges() if l == 1])) < 4
+    order = np.argsort(-kn.attribute(found.model, data).inputs)
+    assert np.array_equal(order[:6], np.arange(6))
+
+
+def test_hidden_nodes_that_are_needed_stay():
+    x = np.random.default_rng(0).uniform(-1, 1, (400, 2))
+    data = kn.Dataset.from_arrays(x, np.exp(x[:, 0]) * (1 + x[:, 1] ** 2)).split(0.25)
+    model, _ = kn.fit(kn.KAN([2, 2, 1], grid=4), data, steps=40)
+    found = kn.narrowest(model, data)
+    assert found.model is model or found.after <= found.before
+    with pytest.raises(kn.SettingError, match="make no check"):
+        kn.narrowest(model, data, worse=0.5)

@@ -7,7 +7,8 @@ import numpy as np
 from scikan.core.dataset import Dataset
 from scikan.core.errors import SettingError
 from scikan.core.kan import KAN, EdgeAddress
-from scikan.edit.attribution import attribute
+from scikan.core.trees import updated
+from scikan.edit.attribution import Scores, attribute
 from scikan.edit.surgery import prune
 from scikan.train.fit import fit
 
@@ -65,6 +66,50 @@ def prune_checked(
             f"steps={steps}, worse={worse} make no check.", fix="use steps >= 0 and worse >= 1."
         )
     smaller = prune(model, attribute(model, data, over="max"), node=node, edge=edge, inputs=inputs)
+    return _checked(model, smaller, data, steps, worse, force)
+
+
+def narrowest(model: KAN, data: Dataset, *, edge: float = 0.0, steps: int = 40, worse: float = 1.0) -> Pruned:
+    """Return the model with as few hidden nodes as held-out rows allow: 1 in each layer, else 2, 4, 8, ...
+
+    A network with more numbers than rows fits what is not there, and its scores show it: idle inputs get their share,
+    and so do those that two nodes pass on with opposite signs. Without the nodes that only copy others the refit has
+    rows enough to tell inputs apart; so score after this.
+
+    Args:
+        data: its training rows give scores and refits, its test rows (if any) the verdicts.
+        edge: threshold on the scores of edges, as in `prune`.
+        steps: of Levenberg-Marquardt after each pruning.
+        worse: largest error after pruning, as a multiple of the error before.
+
+    Raises:
+        SettingError: a negative number of steps, or worse below 1.
+    """
+    if steps < 0 or worse < 1:
+        raise SettingError(
+            f"steps={steps}, worse={worse} make no check.", fix="use steps >= 0 and worse >= 1."
+        )
+    scores = attribute(model, data, over="max")
+    width = max((int(np.sum(layer > 0)) for layer in scores.nodes[1:-1]), default=1)
+    found = _checked(model, model, data, 0, worse)
+    n = 1
+    while n < width and not found.removed:
+        tried = _checked(model, prune(model, _strongest(scores, n), node=0.0, edge=edge), data, steps, worse)
+        found = tried if tried.accepted else found
+        n *= 2
+    return found
+
+
+def _strongest(scores: Scores, n: int) -> Scores:
+    """Return the scores with those of all hidden nodes but the n largest of each layer at zero."""
+    hidden = (np.where(layer >= np.sort(layer)[-n:][0], layer, 0.0) for layer in scores.nodes[1:-1])
+    return updated(lambda s: s.nodes, scores, (scores.nodes[0], *hidden, scores.nodes[-1]))
+
+
+def _checked(
+    model: KAN, smaller: KAN, data: Dataset, steps: int, worse: float, force: bool = False
+) -> Pruned:
+    """Return the smaller network, refitted, if it is hardly worse, else the model."""
     removed = tuple(sorted(set(model.edges()) - set(smaller.edges())))
     if steps and removed:
         smaller, _ = fit(smaller, data, steps=steps)
