@@ -20,8 +20,7 @@ from typer.testing import CliRunner
 
 import scikan as kn
 from scikan.app import cache
-from scikan.app.cli import app
-from scikan.app.faces import stop
+from scikan.app.faces import names, stop
 from scikan.app.run import teller
 
 
@@ -524,3 +523,10 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_search(made, place):
     out = made[0] / place
     status, told, err = scikan("run", made[0] / "points.csv", "-t", "area", "--out", out)
     assert status == 2 and "cannot be made" in err and "held out" not in told
+
+
+def test_names_in_quotes_may_hold_commas():
+    assert names("a, b") == names("a ,b,") == ("a", "b")
+    assert names('a, "b, c" ,d') == ("a", "b, c", "d")
+    assert names('5" pipe,a\nb') == ('5" pipe', "a\nb")
+    assert names(None) == names(" , ") == ()

@@ -139,7 +139,6 @@ def test_trees_of_random_functions(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_thirty_random_functions_and_their_near_misses():
     wrong = []
     for seed in range(30):

@@ -1,5 +1,6 @@
 """What every face of the command line shares: exit statuses, lists of names, errors as sentences."""
 
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,8 +27,9 @@ DIGITS = 6
 
 
 def names(text: str | None) -> tuple[str, ...]:
-    """Return names separated by commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+    """Return names separated by commas; one in quotes may hold commas: `a,"b, c"` are two."""
+    parts = re.findall(r'\s*"([^"]+)"\s*(?=,|$)|([^,]+)', text or "")
+    return tuple(name for quoted, plain in parts if (name := quoted or plain.strip()))
 
 
 def errors_of_inputs(given: Iterable[str]) -> dict[str, str]:
