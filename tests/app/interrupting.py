@@ -23,6 +23,6 @@ def interrupted(arguments, begins):
                 break
         time.sleep(0.3)
         job.send_signal(signal.SIGINT)
-        rest, err = job.communicate(timeout=60)
+        rest, err = job.communicate(timeout=200)
     assert job.returncode == 130, err
     return rest

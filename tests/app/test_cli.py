@@ -227,7 +227,7 @@ def test_choose_takes_another_formula_of_the_front_and_can_take_the_first_again(
     rng = np.random.default_rng(0)
     noisy = CLEAN.assign(**{"area [m2]": CLEAN["area [m2]"] + rng.normal(0.0, 0.3, len(CLEAN))})
     noisy.to_csv("noisy.csv", index=False)
-    # In a process of its own: the checks of shapes that tests switch on slow searches fivefold.
+    # In a process of its own, as a user runs it.
     command = (sys.executable, "-m", "scikan", "run", "noisy.csv", "-t", "area", "--out", "answer")
     done = subprocess.run((*command, "--minutes", "0.08"), capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "resamples of the rows" in done.stdout

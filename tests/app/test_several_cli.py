@@ -32,7 +32,7 @@ def scikan(*arguments):
 
 
 def in_a_process(*arguments):
-    """Run a command without the checks of shapes that tests switch on: they slow searches fivefold."""
+    """Run a command as a user runs it."""
     return subprocess.run(
         (sys.executable, "-m", "scikan", *map(str, arguments)), capture_output=True, text=True
     )

@@ -2,8 +2,7 @@
 
     python tests/physics/hamiltonians.py CASE SEED [SEED ...]
 
-prints one line a seed: the verdict and the law. It runs as a user would, without the run-time checks of shapes that
-tests switch on, which slow inner loops tenfold.
+prints one line a seed: the verdict and the law. It runs as a user would.
 """
 
 import sys

@@ -1,7 +1,6 @@
 """Run discoveries in a process of their own and print one line of JSON each.
 
-The stories are told by this script, as a user would run it: without the run-time checks of shapes that the
-other tests switch on, which slow inner loops fivefold.
+The stories are told by this script, as a user would run it.
 
     python tests/stories/discoveries.py FORMULA|noise SEED [SEED ...]
 """

@@ -61,10 +61,7 @@ def prune_checked(
     Raises:
         SettingError: nothing would be left, a negative number of steps, or worse below 1.
     """
-    if steps < 0 or worse < 1:
-        raise SettingError(
-            f"steps={steps}, worse={worse} make no check.", fix="use steps >= 0 and worse >= 1."
-        )
+    _check_settings(steps, worse)
     smaller = prune(model, attribute(model, data, over="max"), node=node, edge=edge, inputs=inputs)
     return _checked(model, smaller, data, steps, worse, force)
 
@@ -85,10 +82,7 @@ def narrowest(model: KAN, data: Dataset, *, edge: float = 0.0, steps: int = 40, 
     Raises:
         SettingError: a negative number of steps, or worse below 1.
     """
-    if steps < 0 or worse < 1:
-        raise SettingError(
-            f"steps={steps}, worse={worse} make no check.", fix="use steps >= 0 and worse >= 1."
-        )
+    _check_settings(steps, worse)
     scores = attribute(model, data, over="max")
     width = max((int(np.sum(layer > 0)) for layer in scores.nodes[1:-1]), default=1)
     found = _checked(model, model, data, 0, worse)
@@ -98,6 +92,13 @@ def narrowest(model: KAN, data: Dataset, *, edge: float = 0.0, steps: int = 40, 
         found = tried if tried.accepted else found
         n *= 2
     return found
+
+
+def _check_settings(steps: int, worse: float) -> None:
+    if steps < 0 or worse < 1:
+        raise SettingError(
+            f"steps={steps}, worse={worse} make no check.", fix="use steps >= 0 and worse >= 1."
+        )
 
 
 def _strongest(scores: Scores, n: int) -> Scores:
