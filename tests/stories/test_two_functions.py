@@ -45,14 +45,14 @@ def test_a_law_is_recovered_for_every_seed(formula):
 @pytest.mark.slow
 @pytest.mark.parametrize("formula", ["x1*x2*x3", "x1*x2*x3*x4"])
 def test_products_of_more_factors_are_recovered(formula):
-    for answer in told(formula, *range(10)):
+    for answer in told(formula, *range(4)):
         check_recovery(formula, answer)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", [range(3), range(3, 10)], ids=str)
-def test_pure_noise_gives_no_law(seeds):
-    for answer in told("noise", *seeds):
+def test_pure_noise_gives_no_law():
+    # Two hundred tables of it: benchmarks/false_laws.py
+    for answer in told("noise", *range(3)):
         assert answer["verdict"] == "none"
         assert answer["formula"] is None
         assert answer["features"] == ["x1", "x2", "x3", "x4", "x5"]
