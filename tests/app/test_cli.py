@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 import scikan as kn
 from scikan.app import cache
+from scikan.app.cli import app
 from scikan.app.faces import names, stop
 from scikan.app.run import teller
 
