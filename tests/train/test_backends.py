@@ -8,10 +8,13 @@ from networks import with_edge
 
 from scikan.core.kan import KAN
 from scikan.core.precision import jax_leaves
+from scikan.edit.surgery import remove_edges
+from scikan.train.instant import is_small
 from scikan.train.layered import Workspace
 from scikan.train.objective import Regression
 from scikan.train.parameters import free_parameters, vector, with_vector
 from scikan.train.problem import Problem
+from scikan.train.rows import Rows
 
 
 def random_network(key):
@@ -58,3 +61,11 @@ def test_both_backends_give_the_same_outputs_residuals_and_jacobian(key):
     assert np.abs(np.asarray(residuals) - (outputs - y)).max() < 1e-12 * scale
     assert np.abs(np.asarray(theirs)[:, :, places] - jacobian).max() < 1e-12 * steepest
     assert set(places) == set(np.flatnonzero(free))
+
+
+def test_a_large_network_that_is_mostly_pruned_is_fitted_in_numpy_and_a_whole_one_is_not():
+    rows = Rows(np.zeros((100, 40)), np.zeros((100, 1)), np.ones(100))
+    whole = KAN([40, 8, 1], grid=5)
+    pruned = remove_edges(whole, [edge for edge in whole.edges() if edge[0] == 0 and edge[2] > 0])
+    assert not is_small(whole, rows) and is_small(pruned, rows)
+    assert not is_small(KAN([40, 2, 1], grid=5), rows)  # as many live numbers, none dead

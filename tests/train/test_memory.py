@@ -18,12 +18,13 @@ def root_mean_square(model, x, y):
 
 def test_one_layer_learns_in_halves_what_it_learns_at_once():
     empty = kn.KAN([2, 1], grid=5, noise=0.0)
-    whole, _ = kn.learn_next(empty, X, Y)
-    first, memory = kn.learn_next(empty, X[:200], Y[:200])
-    both, memory = kn.learn_next(first, X[200:], Y[200:], memory)
+    y = Y + RNG.normal(0.0, 0.3, 400)  # with errors each half has a fit of its own
+    whole, _ = kn.learn_next(empty, X, y)
+    first, memory = kn.learn_next(empty, X[:200], y[:200])
+    both, memory = kn.learn_next(first, X[200:], y[200:], memory)
     assert memory.rows == 400
-    assert np.abs(np.asarray(both(X)) - np.asarray(whole(X))).max() < 1e-2 * Y.std()
-    assert root_mean_square(both, X[:200], Y[:200]) < 2 * root_mean_square(whole, X[:200], Y[:200])
+    assert np.abs(np.asarray(both(X)) - np.asarray(whole(X))).max() < 1e-4 * Y.std()
+    assert np.abs(np.asarray(first(X)) - np.asarray(whole(X))).max() > 1e-2 * Y.std()
 
 
 def test_a_deep_network_keeps_old_regions_while_it_learns_new_ones():

@@ -41,7 +41,7 @@ Targets = Annotated[
     ),
 ]
 Inputs = Annotated[
-    str | None, typer.Option(help='Columns to explain it by: a,b or a,"b, c". Default: all others.')
+    str | None, typer.Option(help="Columns to explain it by: a,b or 'a,\"b, c\"'. Default: all others.")
 ]
 Ignore = Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")]
 Sigma = Annotated[str | None, typer.Option(help="Column with the standard deviation of the target's error.")]

@@ -216,11 +216,12 @@ class Workspace:
             place += layer.n_parameters
 
     def edge_places(self) -> Iterator[slice]:
-        """Yield where each free edge's coefficients (and base weight) stand in the vector."""
+        """Yield where each free edge's spline coefficients stand in the vector."""
         place = 0
         for layer in self.layers:
             for edge in range(len(layer.free_edges)):
-                yield slice(place + edge * layer.width, place + (edge + 1) * layer.width)
+                start = place + edge * layer.width
+                yield slice(start, start + layer.coef.shape[1])
             place += layer.n_parameters
 
     def forward(self) -> Rows:

@@ -2,9 +2,9 @@ r"""New rows learnt by a whole network that remembers: old rows are kept as one 
 
 Near the parameters $\theta_0$ that fitted them, the squared error of all old rows rises by
 $(\theta - \theta_0)^T M (\theta - \theta_0)$, where M sums the outer products of the outputs' derivatives. The new rows
-and this form are made small together. With one layer that is recursive least squares, exactly as if all rows had been
-kept; with more it is elastic weight consolidation (Kirkpatrick et al. 2017) with the whole matrix for its diagonal. A
-spline network is small enough for it, and its matrix is sparse in fact: a row moves k + 1 coefficients of an edge.
+and this form are made small together. With one layer that is recursive least squares: all rows are fitted as if they
+had been kept. With more it is elastic weight consolidation (Kirkpatrick et al. 2017) with the whole matrix for its
+diagonal; a spline network is small enough for that.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from scikan.core.checks import check_matrix, check_same_rows, check_target
 from scikan.core.errors import SettingError
 from scikan.core.kan import KAN
 from scikan.core.precision import numpy_leaves
-from scikan.train.damped import Descent, levenberg_marquardt
+from scikan.train.damped import levenberg_marquardt
 from scikan.train.layered import Workspace
 from scikan.train.small import Regression
 
@@ -26,10 +26,11 @@ RIDGE = 1e-7
 """Weight that keeps every parameter near where it was, per row: what no row reaches has to stay somewhere."""
 
 HOLD = 0.1
-"""Part of the diagonal that is added: the form is true nearby only, so moves that cancel in it are to be small too."""
+"""Part of the diagonal that is added for deeper networks: their form is true nearby only, so moves that cancel in it
+are to be small too."""
 
 UNREACHED = 1e-12
-"""Parameters that old rows reach less than this, relative to the most, are drawn anew where a start fails."""
+"""Parameters that old rows reach less than this, relative to the most, are drawn anew for every further start."""
 
 SPREAD = 0.3
 """Standard deviation of parameters that are drawn anew."""
@@ -69,8 +70,8 @@ def learn_next(
         y: their targets, (rows,) or (rows, outputs).
         memory: what an earlier call returned beside the network; None begins.
         steps: of Levenberg-Marquardt for each start.
-        starts: how often parameters that no row has reached yet are drawn anew; the best fit is kept. The first
-            start is the network as it is.
+        starts: how often to begin, first from the network as it is, then with the parameters that no row has reached
+            drawn anew; the best fit is kept. One layer, whose fit is one least squares, begins once.
         key: seed of those draws.
 
     Raises:
@@ -93,8 +94,13 @@ def learn_next(
     theta = space.read()
     memory = memory or Memory(np.zeros((len(theta), len(theta))), 0)
     _check_memory(memory, len(theta))
-    drawn = _starts(space, theta, memory, starts, np.random.default_rng(key))
-    tried = [_descent(fit, start, memory, len(rows), steps) for start in drawn]
+    linear = _is_linear(space)
+    held = 0.0 if linear else HOLD
+    drawn = _starts(space, theta, memory, 1 if linear else starts, np.random.default_rng(key))
+    tried = [
+        levenberg_marquardt(_Remembering(fit, start, memory, len(rows), held), start, steps)
+        for start in drawn
+    ]
     best = min(tried, key=lambda descent: descent.cost)
     _, _, information = fit.normal(best.theta)
     space.write(best.theta)
@@ -104,10 +110,10 @@ def learn_next(
 class _Remembering:
     """The error of new rows and the form of old ones, as a `LeastSquares` problem."""
 
-    def __init__(self, fit: Regression, start: np.ndarray, memory: Memory, n_rows: int) -> None:
+    def __init__(self, fit: Regression, start: np.ndarray, memory: Memory, n_rows: int, hold: float) -> None:
         self.fit, self.start = fit, start
         form = memory.information / n_rows
-        self.form = form + np.diag(HOLD * np.diag(form) + RIDGE)
+        self.form = form + np.diag(hold * np.diag(form) + RIDGE)
 
     def cost(self, theta: np.ndarray) -> float:
         moved = theta - self.start
@@ -138,8 +144,10 @@ def _starts(
     return [theta, *np.where(anew, draws, theta)]
 
 
-def _descent(fit: Regression, start: np.ndarray, memory: Memory, n_rows: int, steps: int) -> Descent:
-    return levenberg_marquardt(_Remembering(fit, start, memory, n_rows), start, steps)
+def _is_linear(space: Workspace) -> bool:
+    """Return whether outputs are linear in the parameters: one layer of sums, no named edge with free constants."""
+    layer = space.layers[0]
+    return len(space.layers) == 1 and not layer.nodes.arities and not layer.free_constants
 
 
 def _check_memory(memory: Memory, n_parameters: int) -> None:

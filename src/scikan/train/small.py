@@ -88,14 +88,9 @@ class Regression:
 def _curvature(space: Workspace) -> np.ndarray:
     """Return the quadratic form of all squared second differences of spline coefficients."""
     form = np.zeros((space.n_parameters, space.n_parameters))
-    start = 0
-    for layer in space.layers:
-        n_basis = layer.coef.shape[1]
-        difference = np.diff(np.eye(n_basis), n=2, axis=0)
-        for edge in range(len(layer.free_edges)):
-            at = start + edge * layer.width
-            form[at : at + n_basis, at : at + n_basis] = difference.T @ difference
-        start += layer.n_parameters
+    for place in space.edge_places():
+        difference = np.diff(np.eye(place.stop - place.start), n=2, axis=0)
+        form[place, place] = difference.T @ difference
     return form
 
 
