@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -70,6 +71,17 @@ def double_pendulum(z: Any) -> Any:
     c, s = jnp.cos(a - b), jnp.sin(a - b)
     fa, fb = -v * v * s - 2 * jnp.sin(a), u * u * s - jnp.sin(b)
     return jnp.stack([u, v, (fa - c * fb) / (2 - c * c), (2 * fb - c * fa) / (2 - c * c)])
+
+
+def hamiltonian(energy: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+    """Return the canonical field of an energy of positions and momenta."""
+
+    def field(z: Any) -> Any:
+        n = len(z) // 2
+        slopes = jax.grad(lambda z: energy(z[:n], z[n:]))(z)
+        return jnp.concatenate([slopes[n:], -slopes[:n]])
+
+    return field
 
 
 PLANE = ("x", "y", "px", "py")
@@ -185,6 +197,44 @@ OTHERS = {
     ),
     "relativistic oscillator": System(
         lambda z: jnp.stack([z[1] / jnp.sqrt(1 + z[1] ** 2), -z[0]]), ("q", "p"), box(-2, 2, 2), 1
+    ),
+    "bead on a turning hoop": System(
+        hamiltonian(lambda q, p: p[0] ** 2 / 2 - jnp.cos(q[0]) - 0.6 * jnp.sin(q[0]) ** 2),
+        ("q", "p"),
+        box(-2, 2, 2),
+        1,
+    ),
+    "condensate in two wells": System(
+        hamiltonian(lambda q, p: p[0] ** 2 - jnp.sqrt(1 - p[0] ** 2) * jnp.cos(q[0])),
+        ("f", "z"),
+        box((-2, -0.8), (2, 0.8), 2),
+        1,
+    ),
+    "Lennard-Jones": System(
+        hamiltonian(lambda q, p: p[0] ** 2 / 2 + 4 * (q[0] ** -12 - q[0] ** -6)),
+        ("r", "p"),
+        box((0.95, -1), (2.5, 1), 2),
+        1,
+    ),
+    "swinging Atwood machine": System(
+        hamiltonian(
+            lambda q, p: p[0] ** 2 / 8 + p[1] ** 2 / (2 * q[0] ** 2) + 3 * q[0] - q[0] * jnp.cos(q[1])
+        ),
+        ("r", "t", "pr", "pt"),
+        box((0.5, -1.5, -1, -1), (2, 1.5, 1, 1), 4),
+        1,
+    ),
+    "Kepler in polar coordinates": System(
+        hamiltonian(lambda q, p: p[0] ** 2 / 2 + p[1] ** 2 / (2 * q[0] ** 2) - 1 / q[0]),
+        ("r", "t", "pr", "pt"),
+        box((0.6, -1, -1, 0.3), (2, 1, 1, 1.2), 4),
+        3,
+    ),
+    "relativistic Kepler": System(
+        hamiltonian(lambda q, p: jnp.sqrt(1 + p @ p) - 1 / jnp.sqrt(q @ q)),
+        PLANE,
+        apart((-2, -2, -1, -1), (2, 2, 1, 1), 4, 1),
+        2,
     ),
 }
 

@@ -22,24 +22,17 @@ from scikan.core.errors import CompileError, SettingError, ShapeError, TableErro
 from scikan.core.expr import Expr, Number, add, multiply
 from scikan.core.kan import KAN
 from scikan.core.names import check_names, nearest, numbered_names
-from scikan.physics.counting import independent_ones
-from scikan.physics.families import gradients
+from scikan.physics.beyond import MOST_ROWS, splines_survive, survives
 from scikan.physics.orbits import BatchField, batched, long_orbits
 from scikan.physics.problem import Entry, FoundLaw, Problem
 from scikan.physics.search import exact_search
-from scikan.physics.splines import SplineLaw, SplineSearch, refined, with_splines
-from scikan.physics.writing import gradient_of, values_of
+from scikan.physics.splines import SplineLaw, SplineSearch, with_splines
+from scikan.physics.writing import values_of
 
 
 Verdict: TypeAlias = Literal["laws", "approximate", "local", "none"]
 
-MOST_ROWS = 3000
 FEWEST_ROWS = 60
-DRIFT = 1e-3
-"""Change of a law along a long orbit, in standard deviations over the samples, that it must stay below."""
-
-SINGULAR = 1e3
-"""Growth of a law's gradient towards a state of rest beyond which the law is not continuous there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +245,7 @@ def _judged(search: SplineSearch, call: BatchField | None, seed: int) -> Conserv
             continue
         laws.append(described_law(found, problem))
     for splines in search.unnamed:
-        if orbits is not None and call is not None and not _survives_extended(splines, search, orbits, call):
+        if orbits is not None and call is not None and not splines_survive(splines, search, call):
             rejected += 1
             continue
         residual = splines.refinement.residuals[-1]
@@ -283,47 +276,3 @@ def _verdict(count: int, rejected: int, search: SplineSearch, has_field: bool) -
             "and stays so when the grid is refined: an approximate or a local invariant."
         )
     return "none", "None found: nothing in these families is conserved."
-
-
-def survives(expression: Expr, problem: Problem, orbits: np.ndarray, call: BatchField) -> bool:
-    """Return whether a formula stays constant on long orbits, and smooth where they come to rest."""
-    n, steps, d = orbits.shape
-    values = values_of(expression, problem.names, orbits.reshape(-1, d)).reshape(n, steps)
-    scale = float(np.std(values_of(expression, problem.names, problem.states))) or 1.0
-    seen = np.isfinite(orbits[:, :, 0])
-    drift = np.max(np.where(seen, np.abs(values - values[:, :1]), 0.0), axis=1) / scale
-    long = seen.sum(axis=1) > 1
-    if long.any() and not float(np.median(drift[long])) < DRIFT:
-        return False
-    last = orbits[np.arange(n), seen.sum(axis=1) - 1]
-    speed = np.linalg.norm(call(last), axis=1) / np.maximum(
-        np.linalg.norm(call(orbits[:, 0]), axis=1), 1e-300
-    )
-    at_rest = speed < 1e-3
-    if not at_rest.any():
-        return True
-    with np.errstate(all="ignore"):
-        before = np.linalg.norm(gradient_of(expression, problem.names, orbits[at_rest, 0]), axis=1)
-        after = np.linalg.norm(gradient_of(expression, problem.names, last[at_rest]), axis=1)
-        return bool(np.nanmedian(after / before) < SINGULAR)
-
-
-def _survives_extended(law: SplineLaw, search: SplineSearch, orbits: np.ndarray, call: BatchField) -> bool:
-    """Return whether a law in splines is found again on states that include the orbits beyond the samples."""
-    old = search.progress.problem
-    more = orbits.reshape(-1, orbits.shape[2])
-    more = more[np.isfinite(more).all(axis=1)]
-    states = np.concatenate([old.states, more])
-    states = states[np.random.default_rng(0).permutation(len(states))[:MOST_ROWS]]
-    problem = Problem(old.names, states, call(states), old.angles)
-    laid = problem.laid(law.exprs[len(old.names) :])
-    found = refined(law.build(laid), laid, law.words, law.refinement.grids)
-    if found is None or not found.count:
-        return False
-    some = np.arange(0, len(states), 10)
-    known = [gradient_of(l.expression, old.names, states[some])[:, None] for l in search.progress.laws]
-    slopes = gradients(
-        found.space.columns.family, laid.atoms.rows(some), found.space.vectors[:, : found.count]
-    )
-    base = np.concatenate(known, axis=1) if known else np.zeros((len(some), 0, states.shape[1]))
-    return bool(independent_ones(base, slopes, 0.03, most=1))

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Expr, Number, Symbol, differentiate, evaluate, multiply, power, substitute
+from scikan.law.simplify import simplify
 from scikan.train.linear import spline_columns
 
 
@@ -129,7 +130,7 @@ class Block:
         if self.curve is None:
             return (multiply(factors),)
         assert isinstance(self.curve, Elementary)
-        inner = [substitute(e, {"u": atoms.exprs[self.atom]}) for e in self.curve.entries]
+        inner = [simplify(substitute(e, {"u": atoms.exprs[self.atom]})) for e in self.curve.entries]
         return tuple(multiply([*factors, e]) for e in inner)
 
     @property

@@ -8,7 +8,7 @@ is the law; one that does not is dropped, and the splines stay.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -21,25 +21,29 @@ from scikan.core.expr import (
     Mul,
     Number,
     add,
+    call,
     constants,
     differentiate,
     evaluate,
     multiply,
+    power,
     substitute,
     symbols,
     with_constants,
 )
 from scikan.core.functions import LIBRARY, Function
 from scikan.core.parser import apply
+from scikan.core.samples import evenly
 from scikan.edit.growth import Name
 from scikan.law.polynomials import expanded
 from scikan.law.simplify import simplify
 from scikan.law.snapping import simplest_number
-from scikan.physics.families import Atoms, Block, Family, Splines, U, columns, n_columns
+from scikan.physics.auxiliaries import POLE
+from scikan.physics.families import Atoms, Block, Elementary, Family, Splines, U, columns, n_columns
 from scikan.physics.solving import States
 from scikan.physics.writing import cost
-from scikan.symbolic.composites import fit_composites
-from scikan.symbolic.fitting import fit_curves
+from scikan.symbolic.composites import Composite, fit_composites
+from scikan.symbolic.fitting import canonical, fit_curves
 from scikan.train import linear
 
 
@@ -49,7 +53,14 @@ CLOSE = 1e-4
 HOLDS = 1e-11
 """Relative residual of a named law whose constants are right."""
 
-MOST_SINGLES, MOST_PAIRS, MOST_COMBINATIONS = 4, 4, 24
+OFFER_WINDOW, MOST_BITS, MOST_OFFERED = 1e-4, 14.0, 12
+"""Inner constants of functions to offer: this near to a number of so few bits; and how many functions are offered."""
+
+STEEP = 1e5
+LARGEST_POWER, SURE = 12, 1e-9
+"""Largest inverse power in a sum of powers (the largest power is half of it); its misfit."""
+
+MOST_SINGLES, MOST_PAIRS, MOST_COMBINATIONS = 4, 4, 12
 _SNAP_WINDOW = 1e-8
 
 
@@ -105,6 +116,73 @@ def named_law(parts: Parts, states: States) -> tuple[tuple[Expr, ...], np.ndarra
     return None
 
 
+def offered(parts: Parts, states: States) -> list[tuple[int, Elementary]]:
+    """Return, for the atoms of a law's curves, all functions that any of the curves is nearly made of.
+
+    Their inner constants are simple numbers; u and u^2 of coordinates are monomials, and not offered. What a curve
+    is, is known up to terms that other curves and monomials can take over (a sum of differences that is zero), so
+    that a function seen in one curve may be hidden in another.
+    """
+    pool: dict[Expr, None] = {}
+    for block, values in parts.curves:
+        u = states.atoms.values[:, block.atom]
+        for tree in (*sums_of_powers(u, values), *templates(u, values)):
+            pool.update(dict.fromkeys(part for _, part in summands(_simple(tree))))
+    entries = [e for e in pool if not constants(e) and e not in (U, U**2, call("abs", U))][:MOST_OFFERED]
+    found = []
+    for atom in dict.fromkeys(block.atom for block, _ in parts.curves):
+        plain = () if atom < states.atoms.gradients.shape[2] else (U, U**2)
+        with np.errstate(all="ignore"):
+            u = states.atoms.values[:, atom]
+            smooth = [e for e in entries if _is_smooth(Elementary((e,)).slopes(u))]
+        if plain or smooth:
+            found.append((atom, Elementary((*plain, *smooth))))
+    return found
+
+
+def _is_smooth(slopes: np.ndarray) -> bool:
+    """Return whether slopes are finite, and not so large at some rows that these would outweigh all others."""
+    size = np.abs(slopes)
+    return bool(np.all(np.isfinite(size)) and size.max() < STEEP * np.median(size))
+
+
+def sums_of_powers(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) -> list[Expr]:
+    """Return the shortest sum of one to three whole powers of `u` that is near a curve, or none."""
+    away = np.abs(u).min() > POLE * np.median(np.abs(u))
+    exponents = [n for n in range(-LARGEST_POWER if away else 1, LARGEST_POWER // 2 + 1) if n]
+    rows = evenly(len(u), 200)
+    scale = np.abs(u).max()
+    table = np.stack([(u[rows] / scale) ** n for n in exponents], axis=1)
+    table, v = table - table.mean(axis=0), curve[rows] - curve[rows].mean()
+    table, v = table / np.linalg.norm(table, axis=0), v / np.linalg.norm(v)
+    for size in (1, 2, 3):
+        sets = np.asarray(list(combinations(range(len(exponents)), size)))
+        designs = np.moveaxis(table[:, sets], 0, 1)
+        q = np.linalg.qr(designs)[0]
+        misfit = 1.0 - np.sum(np.einsum("snk,n->sk", q, v) ** 2, axis=1)
+        best = int(np.argmin(misfit))
+        if misfit[best] < SURE:
+            weights = np.linalg.lstsq(designs[best], v, rcond=None)[0]
+            terms = [
+                multiply([Constant(float(w)), power(U, Number(exponents[k]))])
+                for w, k in zip(weights, sets[best], strict=True)
+            ]
+            return [add(terms)]
+    return []
+
+
+def _simple(tree: Expr) -> Expr:
+    """Return a formula with its constants replaced by simple numbers near them, 0 among these, where there are any."""
+    numbers: list[Expr] = []
+    for constant in constants(tree):
+        if abs(constant.value) < OFFER_WINDOW:
+            numbers.append(Number(0))
+            continue
+        found = simplest_number(constant.value, OFFER_WINDOW * max(abs(constant.value), 1.0))
+        numbers.append(found[0] if found is not None and found[1] <= MOST_BITS else constant)
+    return simplify(with_constants(tree, numbers))
+
+
 def templates(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) -> list[Expr]:
     """Return formulas of `u` near a curve, with their constants: single functions, then pairs."""
     functions = tuple(f for f in LIBRARY.candidates() if f.name not in ("abs", "sgn"))
@@ -114,13 +192,26 @@ def templates(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) 
         _written(Name(functions[n], tuple(fits.affine[0, n]))) for n in order if fits.misfit[0, n] < CLOSE
     ]
     if not len(order) or fits.misfit[0, order[0]] > 1e-8:
-        for pair in fit_composites(u, curve, 1e-12)[:MOST_PAIRS]:
-            first, second = (_written(name) for name in pair.names)
-            if pair.form == "chain":
-                found.append(substitute(second, {"u": first}))
-            else:
-                found.append(add([first, second]) if pair.form == "sum" else multiply([first, second]))
+        found += [_composed(pair) for pair in fit_composites(u, curve, 1e-12)[:MOST_PAIRS]]
     return found
+
+
+def _composed(pair: Composite) -> Expr:
+    """Return a two-name form as a formula of `u`, inner factors taken into the outer constants where they can be."""
+    first, second = pair.names
+    inner, (a, b, c, d) = canonical(first), second.affine
+    scale, shift = inner.affine[2:]
+    plain = Name(inner.function, (*inner.affine[:2], 1.0, 0.0))
+    if pair.form == "chain":
+        outer = canonical(Name(second.function, (a * scale, b + a * shift, c, d)))
+        return substitute(_written(outer), {"u": _written(plain)})
+    if pair.form == "sum":
+        return add([_written(inner), _written(canonical(second))])
+    if shift:
+        return multiply([_written(inner), _written(canonical(second))])
+    return multiply(
+        [_written(plain), _written(canonical(Name(second.function, (a, b, c * scale, d * scale))))]
+    )
 
 
 def _written(name: Name) -> Expr:
@@ -131,7 +222,8 @@ def _written(name: Name) -> Expr:
     inner = multiply([slope, U]) if slope != Number(1) else U
     inner = add([inner, Constant(b)]) if "b" in function.free else inner
     shift = [Constant(d)] if abs(d) > 1e-12 * abs(c) else []
-    return add([multiply([Constant(c), apply(function, inner)]), *shift])
+    outer = [] if c == 1 else [Constant(c)]
+    return add([multiply([*outer, apply(function, inner)]), *shift])
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,13 @@ that are independent of what is known. Families with elementary functions come b
 """
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
-from scikan.core.expr import Expr
+from scikan.core.expr import HALF, Expr, Symbol, power, substitute, symbols
 from scikan.law.ordering import in_order
+from scikan.law.simplify import simplify
 from scikan.physics.auxiliaries import (
     differences,
     distances,
@@ -20,6 +22,7 @@ from scikan.physics.counting import independent_ones, outside
 from scikan.physics.families import (
     Block,
     Family,
+    U,
     expressions,
     gradients,
     monomials,
@@ -153,7 +156,8 @@ def _with_law(
 ) -> Progress:
     live = np.flatnonzero(vector)
     problem = progress.problem
-    plain = weighted_sum([trees[k] for k in live], vector[live], None if errors is None else errors[live])
+    terms = [simplify(trees[k]) for k in live]
+    plain = weighted_sum(terms, vector[live], None if errors is None else errors[live])
     # A product of sums is shorter as it was found; sums of powers are read most easily as sums.
     is_factored = words == FACTORED
     expression = natural_form(plain, problem.names) if is_factored else in_order(plain, problem.names)
@@ -172,7 +176,12 @@ def exact_search(problem: Problem) -> Progress:
     progress = _polynomials(progress, range(2, 3))
     progress = _long_or_elementary(progress)
     progress = _auxiliary(progress)
-    return _times_curves(progress)
+    progress = _times_curves(progress)
+    return (
+        _times_each_other(_closed_times_curves(_times_several(progress)))
+        if problem.noise is None
+        else progress
+    )
 
 
 def _long_or_elementary(progress: Progress) -> Progress:
@@ -219,13 +228,18 @@ def _elementary(progress: Progress) -> Progress:
     d = len(problem.names)
     family = (*monomials(problem.plain, 2), *products([()], progress.curves(states, range(d))))
     progress = with_exact_laws(progress, family, states, "sums of elementary functions", drop=1e-10)
-    return _closed(progress)
+    return closed(progress)
 
 
-def _closed(progress: Progress) -> Progress:
+def _parts(progress: Progress) -> list[Expr]:
+    """Return the functions that known laws are made of."""
+    return list(dict.fromkeys(p for law in progress.laws for p in elementary_parts(law.expression)))
+
+
+def closed(progress: Progress) -> Progress:
     """Try polynomials in the coordinates and in the functions that known laws are made of."""
     problem = progress.problem
-    parts = list(dict.fromkeys(p for law in progress.laws for p in elementary_parts(law.expression)))
+    parts = _parts(progress)
     if not parts or progress.is_complete:
         return progress
     states = problem.laid(parts)
@@ -263,7 +277,7 @@ def _auxiliary(progress: Progress) -> Progress:
         name = f"sums of elementary functions of coordinates and {words}"
         progress = with_exact_laws(progress, family, states, name, drop=1e-10)
         if len(progress.laws) > before:
-            progress = _closed(progress)
+            progress = closed(progress)
     return progress
 
 
@@ -289,5 +303,70 @@ def _times_curves(progress: Progress) -> Progress:
         before = len(progress.laws)
         progress = with_exact_laws(progress, family, states, words, drop=1e-10)
         if len(progress.laws) > before:
-            progress = _closed(progress)
+            progress = closed(progress)
     return progress
+
+
+def _times_several(progress: Progress) -> Progress:
+    """Try monomials times elementary functions of every coordinate at once: pt^2/r^2 - r cos(t)."""
+    problem = progress.problem
+    d = len(problem.names)
+    if progress.is_complete or not 2 < d <= 4:
+        return progress
+    states = problem.laid()
+    family = (*monomials(problem.plain, 2), *products([()], progress.curves(states, range(d))))
+    for atom in range(d):
+        powers = [b.powers for b in monomials([i for i in problem.plain if i != atom], 2)]
+        factors = factors_of(states.atoms.values[:, atom], True, atom in problem.angles)
+        family = (*family, *products(powers, [(atom, factors)]))
+    words = "monomials times elementary functions of several coordinates"
+    return with_exact_laws(progress, family, states, words, drop=1e-10)
+
+
+def _closed_times_curves(progress: Progress) -> Progress:
+    """Try polynomials in coordinates and the functions of known laws, times elementary functions of a coordinate that
+    is in no known law: cos(t) (pt^2/r - 1) + pr pt sin(t).
+    """
+    problem = progress.problem
+    d = len(problem.names)
+    parts = _parts(progress)
+    if progress.is_complete or not parts or d > 4:
+        return progress
+    states = problem.laid(parts)
+    used = {name for law in progress.laws for name in symbols(law.expression)}
+    for atom in [i for i in range(d) if problem.names[i] not in used]:
+        members = [*(i for i in problem.plain if i != atom), *range(d, d + len(parts))]
+        factors = factors_of(states.atoms.values[:, atom], True, atom in problem.angles)
+        family = products([b.powers for b in monomials(members, 3)], [(atom, factors)])
+        words = f"polynomials in coordinates and the functions of known laws, times functions of {problem.names[atom]}"
+        progress = with_exact_laws(progress, family, states, words, drop=1e-10, has_identities=True)
+    return progress
+
+
+def _times_each_other(progress: Progress) -> Progress:
+    """Try products of elementary functions of two coordinates: sqrt(1 - z^2) cos(f)."""
+    problem = progress.problem
+    d = len(problem.names)
+    if progress.is_complete or d > 3:
+        return progress
+    atoms = problem.laid().atoms
+    groups: list[list[Expr]] = []
+    for i, name in enumerate(problem.names):
+        factors = factors_of(atoms.values[:, i], True, i in problem.angles).entries
+        below_one = (
+            [power(1 - U**2, HALF)] if np.abs(atoms.values[:, i]).max() < 1 and i in problem.plain else []
+        )
+        plain = [U, U**2] if i in problem.plain else []
+        groups.append([substitute(e, {"u": Symbol(name)}) for e in (*plain, *factors, *below_one)])
+    states = problem.laid([e for group in groups for e in group])
+    ends = d + np.cumsum([0, *map(len, groups)])
+    places = [range(ends[i], ends[i + 1]) for i in range(d)]
+    singles = [Block(((int(a), 1),)) for place in places for a in place]
+    pairs = [Block(((a, 1), (b, 1))) for p, q in combinations(places, 2) for a in p for b in q]
+    return with_exact_laws(
+        progress,
+        (*singles, *pairs),
+        states,
+        "products of elementary functions of two coordinates",
+        drop=1e-10,
+    )

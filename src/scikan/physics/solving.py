@@ -29,8 +29,8 @@ NO_WORSE = 1.06
 MOST_SUBSETS = 200_000
 MOST_ERROR_ROWS = 800
 
-SUPPORT = 1e-8
-"""Terms below this part of the largest are rounding."""
+SUPPORT, ROUNDING = 1e-8, 1e-7
+"""Terms below this part of the largest are rounding: in a null space, and in a law on its own terms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +284,13 @@ def polished(table: Laid, vector: np.ndarray) -> tuple[np.ndarray, float]:
     good = np.flatnonzero(residuals[1:] <= enough) + 1
     chosen = int(good[0]) if len(good) else 0
     best, smallest = trials[chosen], float(residuals[chosen])
-    return _pruned(table, best, enough) if noisy else (best, smallest)
+    if noisy:
+        return _pruned(table, best, enough)
+    # A short law that was solved among more columns leaves these weights of rounding.
+    weights = np.abs(best) * table.sizes
+    shorter = table.solved(np.flatnonzero(weights > ROUNDING * weights.max()), 1e-13, 1)
+    residual = float(table.residuals(shorter)[0]) if shorter.shape[1] else np.inf
+    return (shorter[:, 0], residual) if residual <= enough else (best, smallest)
 
 
 def _pruned(table: Laid, vector: np.ndarray, enough: float) -> tuple[np.ndarray, float]:

@@ -27,9 +27,9 @@ from scikan.physics.families import (
     n_columns,
     products,
 )
-from scikan.physics.naming import named_law, parts_of
+from scikan.physics.naming import named_law, offered, parts_of
 from scikan.physics.problem import Entry, FoundLaw, Progress, unit_residual
-from scikan.physics.search import auxiliary_sets
+from scikan.physics.search import auxiliary_sets, closed, with_exact_laws
 from scikan.physics.solving import NullSpace, States, null_space
 from scikan.physics.writing import gradient_of, weighted_sum
 from scikan.train.linear import Refinement, knots_of
@@ -42,8 +42,8 @@ SMALL = 1e-3
 """Residual at the finest grid below which falling residuals may belong to a law."""
 
 GAP = 10.0
-HOPELESS = 0.05
-"""Residual at the second grid above which no third is laid."""
+HOPELESS, EXACT = 0.05, 1e-8
+"""Residual at the second grid above which no third is laid; below the second number a vector is exact."""
 
 NEW = 0.03
 """What of a unit gradient in splines must stick out of the known laws' span."""
@@ -88,12 +88,25 @@ class SplineLaw:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What refinement says of a family: entries per grid, how many vectors fall, whether some stay small."""
+    """What refinement says of a family: entries and null spaces per grid, how many vectors fall, whether some stay
+    small.
+    """
 
     entries: tuple[Entry, ...]
     count: int
-    space: NullSpace
+    spaces: tuple[NullSpace, ...]
     is_near: bool
+
+    @property
+    def space(self) -> NullSpace:
+        """The null space on the finest grid."""
+        return self.spaces[-1]
+
+    @property
+    def best(self) -> NullSpace:
+        """The small vectors, up to the last gap, on the grid that has the most of them; it may have none."""
+        small = [space.first(_small(space.residuals)) for space in self.spaces]
+        return max(small, key=lambda space: len(space.residuals))
 
     def refinement(self, vector: int) -> Refinement:
         """Return the residuals of one vector on all grids."""
@@ -145,7 +158,9 @@ def refined(make: Maker, states: States, words: str, grids: Sequence[int]) -> Ev
         space = null_space(family, states.fewer(5 * size), most=8)
         spaces.append(space)
         entries.append(Entry(words, grid, tuple(float(r) for r in space.residuals), 0))
-        if n == 1 and space.residuals[0] > HOPELESS:
+        # Known laws are exact in every family; the first vector beyond them tells what a finer grid may bring.
+        rest = space.residuals[space.residuals > EXACT]
+        if n == 1 and len(rest) and rest[0] > HOPELESS:
             break
     if len(spaces) < 2:
         return None
@@ -153,7 +168,7 @@ def refined(make: Maker, states: States, words: str, grids: Sequence[int]) -> Ev
     count = _falling(tuple(e.grid for e in entries), table)
     is_near = count == 0 and bool(table[-1, 0] < 10 * SMALL) and bool(table[-1, 1] > 5 * table[-1, 0])
     entries[-1] = replace(entries[-1], laws=count)
-    return Evidence(tuple(entries), count, spaces[-1], is_near)
+    return Evidence(tuple(entries), count, tuple(spaces), is_near)
 
 
 def _falling(grids: tuple[int, ...], table: Float[np.ndarray, "grids vectors"]) -> int:
@@ -167,6 +182,12 @@ def _falling(grids: tuple[int, ...], table: Float[np.ndarray, "grids vectors"]) 
         if table[-1, v + 1] > GAP * table[-1, v]:
             count = v + 1
     return count
+
+
+def _small(residuals: Float[np.ndarray, " vectors"]) -> int:
+    """Return how many vectors are small, up to the last gap."""
+    gaps = np.flatnonzero((residuals[:-1] < SMALL) & (residuals[1:] > GAP * residuals[:-1]))
+    return int(gaps[-1]) + 1 if len(gaps) else 0
 
 
 def with_splines(progress: Progress) -> SplineSearch:
@@ -225,13 +246,22 @@ def _stage(
     if not found.count or search.is_complete:
         return search
     space = found.space.first(found.count)
-    if not _independent(search, space.columns.family, states, space.vectors):
+    before = search
+
+    def fresh(vectors: np.ndarray) -> int:
+        return len(_independent(before, space.columns.family, states, vectors))
+
+    if not fresh(space.vectors):
         return search
-    for v, vector in enumerate(_separated(space)):
-        evidence = found.refinement(min(v, len(found.entries[-1].residuals) - 1))
+    # Whatever the space is split into holds as well as the worst of its vectors, at least.
+    evidence = found.refinement(found.count - 1)
+    n_laws = len(progress.laws)
+    for vector in _separated(space, fresh):
         family, exprs = space.columns.family, states.atoms.exprs
         law = SplineLaw(family, exprs, problem.names, vector, words, evidence, build)
         search = _with_spline_law(search, law, states)
+    if len(search.progress.laws) > n_laws:
+        search = replace(search, progress=closed(search.progress))
     return search
 
 
@@ -256,6 +286,14 @@ def _with_spline_law(search: SplineSearch, found: SplineLaw, states: States) -> 
     problem = progress.problem
     least = max(1e-4, 10 * found.refinement.residuals[-1])
     parts = parts_of(found.family, states.atoms, vector, least)
+    cross = monomials(problem.plain, 2) if not any(b.powers for b, _ in parts.curves) else ()
+    family = (
+        *cross,
+        *(Block(b.powers, a, c) for a, c in offered(parts, states) for b, _ in parts.curves if b.atom == a),
+    )
+    exact = with_exact_laws(progress, family, states, found.words, drop=1e-10, has_identities=True)
+    if len(exact.laws) > len(progress.laws):
+        return replace(search, progress=exact)
     named = named_law(parts, states)
     if named is not None:
         plain = weighted_sum(*named)
@@ -268,26 +306,35 @@ def _with_spline_law(search: SplineSearch, found: SplineLaw, states: States) -> 
     return replace(search, unnamed=(*search.unnamed, found))
 
 
-def _separated(space: NullSpace) -> list[np.ndarray]:
-    """Return vectors of the space, each with as few curves as will do: laws of few inputs are named one by one."""
-    if space.vectors.shape[1] == 1:
-        return [space.vectors[:, 0]]
+def _separated(space: NullSpace, fresh: Callable[[np.ndarray], int]) -> list[np.ndarray]:
+    """Return vectors of the space, each with as few curves as will do: laws of few inputs are named one by one.
+
+    Args:
+        space: what is conserved, known laws among it.
+        fresh: how many of some vectors are independent of the known laws and of one another.
+    """
     family, table = space.columns.family, space.columns
     place = np.repeat(np.arange(len(family)), [n_columns((b,)) for b in family])
     curves = [n for n, b in enumerate(family) if isinstance(b.curve, Splines)]
+    # Without the monomials, known polynomials cannot be mixed into what is new.
+    droppable = [[n for n in range(len(family)) if n not in curves], *([n] for n in reversed(curves))]
     limit = max(10 * float(space.residuals.max()), 1e-10)
     vectors: list[np.ndarray] = []
     for protected in curves:
+        if vectors and fresh(np.stack(vectors, axis=1)) >= fresh(space.vectors):
+            break
         live = np.ones(len(family), bool)
         best = None
-        for n in reversed(curves):
-            if n == protected:
+        for blocks in droppable:
+            if protected in blocks or not blocks:
                 continue
-            live[n] = False
-            trial = table.solved(np.flatnonzero(live[place] & (table.sizes > 0)), 1e-9, 1)
-            if trial.shape[1] and table.residuals(trial)[0] < limit:
-                best = trial[:, 0]
+            live[blocks] = False
+            trial = table.solved(np.flatnonzero(live[place] & (table.sizes > 0)), 1e-9, len(space.residuals))
+            trial = trial[:, table.residuals(trial) < limit]
+            new = [v for v in trial.T if fresh(v[:, None])]
+            if new:
+                best = new[0]
             else:
-                live[n] = True
+                live[blocks] = True
         vectors += [best] if best is not None else []
     return [*vectors, *space.vectors.T]

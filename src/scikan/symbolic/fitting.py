@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from scikan.core.functions import Function
 from scikan.core.samples import evenly
+from scikan.edit.growth import Name
 
 
 N_SCREEN = 80
@@ -244,6 +245,13 @@ def _to_raw(
                 raw_b[:, n] -= np.pi * turns
                 raw_c[:, n] *= np.where(turns % 2 == 0, 1.0, -1.0)
     return np.stack([raw_a, raw_b, raw_c, raw_d], axis=-1)
+
+
+def canonical(name: Name) -> Name:
+    """Return the same curve with its constants in the canonical form of its function: |a| = 1 where c absorbs it."""
+    constants = np.asarray(name.affine, float)[None, None]
+    found = _to_raw((name.function,), constants, 0.0, 1.0, 0.0, 1.0)[0, 0]
+    return Name(name.function, (float(found[0]), float(found[1]), float(found[2]), float(found[3])))
 
 
 _ODD = ("sin", "tan", "tanh", "arcsin", "arctan", "arctanh", "sinh")
