@@ -204,7 +204,8 @@ def _angle(angle: str | int, names: tuple[str, ...]) -> int:
 def described_law(law: FoundLaw, problem: Problem) -> ConservedLaw:
     """Return a found law with its scale and its network."""
     values = values_of(law.expression, problem.names, problem.states)
-    scale = float(np.std(values)) or 1.0
+    # Measured rows that errors carry beyond a logarithm's pole have no value.
+    scale = float(np.nanstd(values)) or 1.0
     return ConservedLaw(
         law.expression,
         law.residual,

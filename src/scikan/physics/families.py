@@ -7,6 +7,7 @@ with their gradients and with their rates $f \cdot \nabla u$ along the field. A 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -99,7 +100,11 @@ class Elementary:
         return np.stack([evaluate(e, {"u": u}) for e in self.entries], axis=1)
 
     def slopes(self, u: Float[np.ndarray, " rows"]) -> Float[np.ndarray, "rows functions"]:
-        return np.stack([evaluate(differentiate(e, "u"), {"u": u}) for e in self.entries], axis=1)
+        return np.stack([evaluate(e, {"u": u}) for e in self._derivatives], axis=1)
+
+    @cached_property
+    def _derivatives(self) -> tuple[Expr, ...]:
+        return tuple(differentiate(e, "u") for e in self.entries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +205,17 @@ def monomials(atoms: Sequence[int], degree: int, lowest: int = 1) -> Family:
 def products(powers: Sequence[Powers], curves: Sequence[tuple[int, Curve]]) -> Family:
     """Return every monomial times every curve."""
     return tuple(Block(p, atom, curve) for atom, curve in curves for p in powers)
+
+
+def taking_part(
+    family: Family, coefficients: Float[np.ndarray, "columns laws"]
+) -> tuple[Family, Float[np.ndarray, "fewer laws"]]:
+    """Return the blocks of a family with any coefficient, and their coefficients."""
+    sizes = [n_columns((block,)) for block in family]
+    parts = np.split(coefficients, np.cumsum(sizes)[:-1])
+    kept = [n for n, part in enumerate(parts) if np.any(part)]
+    rest = [parts[n] for n in kept]
+    return tuple(family[n] for n in kept), np.concatenate(rest) if rest else coefficients[:0]
 
 
 def n_columns(family: Family) -> int:

@@ -21,6 +21,11 @@ NEAREST, FASTEST, FARTHEST = 0.35, 3.0, 6.0
 median distance of a coordinate from its middle: what one or two far trajectories do is no evidence of a law."""
 
 
+ERRORS, MOST_CLEAR = 5.0, 0.5
+"""A quantity is positive if it is above minus so many of its errors; it is read above as many, if that leaves more than
+this share of the rows."""
+
+
 @dataclass(frozen=True)
 class Criterion:
     """When a vector is a law.
@@ -98,9 +103,19 @@ class Problem:
         # Where motion dies down most rows are slow, and the fast ones are the evidence: most rows always count.
         fast = max(FASTEST * np.median(speed), np.quantile(speed, 0.85))
         outer = max(FARTHEST, np.quantile(far, 0.85))
-        calm = (near >= NEAREST * np.median(near)) & (speed <= fast) & (far <= outer)
+        calm = (near >= NEAREST * np.median(near)) & (speed <= fast) & (far <= outer) & self._clear_of_zero
         keep = np.flatnonzero(calm)
         return States(atoms.rows(keep), self.spread, every[keep], self.groups[keep], self.noise)
+
+    @property
+    def _clear_of_zero(self) -> np.ndarray:
+        """Which rows may be read: a quantity that is positive but for its errors has no logarithm near zero."""
+        assert self.noise is not None
+        positive = (self.states.min(axis=0) > -ERRORS * self.noise) & (
+            self.states.min(axis=0) < ERRORS * self.noise
+        )
+        clear = np.all((self.states > ERRORS * self.noise) | ~positive, axis=1)
+        return clear if clear.mean() > MOST_CLEAR else np.ones(len(clear), bool)
 
     @property
     def positions(self) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from scikan.physics.auxiliaries import (
 from scikan.physics.counting import independent_ones, outside
 from scikan.physics.families import (
     Block,
+    Elementary,
     Family,
     U,
     expressions,
@@ -276,8 +277,33 @@ def _auxiliary(progress: Progress) -> Progress:
         before = len(progress.laws)
         name = f"sums of elementary functions of coordinates and {words}"
         progress = with_exact_laws(progress, family, states, name, drop=1e-10)
+        if problem.noise is not None and len(progress.laws) == before:
+            progress = _alike(progress, states, chosen, name)
         if len(progress.laws) > before:
             progress = closed(progress)
+    return progress
+
+
+def _alike(progress: Progress, states: States, chosen: range, name: str) -> Progress:
+    """Try one curve at a time, the same of every auxiliary input, where a law hides among all of them.
+
+    With measuring errors curves such as log(r), 1/r and exp(-r)/r stand for each other, so that the sparsest vector of
+    the null space has scores of terms. That more vectors are conserved than coordinates alone explain tells of a law.
+    """
+    plain = monomials(progress.problem.plain, 2)
+    alone = _null_count(null_space(plain, states, NOISY_DROP, most=80), progress.problem.criterion)
+    if not progress.entries or progress.entries[-1].laws <= alone:
+        return progress
+    curves = progress.curves(states, chosen)
+    shared = [e for e in curves[0][1].entries if all(e in own.entries for _, own in curves)] if curves else []
+    before = len(progress.laws)
+    for entry in shared:
+        family = (*plain, *products([()], [(atom, Elementary((entry,))) for atom, _ in curves]))
+        if _null_count(null_space(family, states, NOISY_DROP, most=80), progress.problem.criterion) <= alone:
+            continue
+        progress = with_exact_laws(progress, family, states, name, drop=1e-10)
+        if len(progress.laws) > before:
+            break
     return progress
 
 

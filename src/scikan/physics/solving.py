@@ -12,7 +12,7 @@ from math import comb
 import numpy as np
 from jaxtyping import Float
 
-from scikan.physics.families import Atoms, Family, columns, gradients
+from scikan.physics.families import Atoms, Family, columns, gradients, taking_part
 from scikan.train.linear import null_vectors
 
 
@@ -132,7 +132,8 @@ class Laid:
         states = self.states
         change = self.rates[np.ix_(states.held, live)] @ vectors[live]
         some = states.held[:: max(len(states.held) // (400 if states.noise is None else MOST_ERROR_ROWS), 1)]
-        slopes = gradients(self.family, states.atoms.rows(some), vectors) * states.spread
+        family, weights = taking_part(self.family, vectors)
+        slopes = gradients(family, states.atoms.rows(some), weights) * states.spread
         if states.noise is not None:
             slopes = slopes * (states.noise / states.spread)
         steep = np.sqrt(np.mean(np.sum(slopes**2, axis=2), axis=0))

@@ -76,12 +76,20 @@ def weighted_sum(
             if errors is not None:
                 relative = math.hypot(errors[n] / weights[n], errors[pivot] / weight)
                 window = max(window, 3 * relative * abs(ratio))
+                ratio = told_digits(float(ratio), relative * abs(ratio))
             number, cost = snapped_number(float(ratio), window)
             written.append(number)
             bits += cost
         if bits < best[0] - 1e-9:
             best = (bits, written)
     return add([multiply([number, term]) for number, term in zip(best[1], terms, strict=True)])
+
+
+def told_digits(value: float, error: float) -> float:
+    """Return a measured value with two digits more than its standard error tells."""
+    if not 0 < error < abs(value):
+        return value
+    return round(value, 1 - math.floor(math.log10(error)))
 
 
 def natural_form(expr: Expr, names: Sequence[str], positive: Sequence[str] = ()) -> Expr:
