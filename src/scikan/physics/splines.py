@@ -29,8 +29,9 @@ from scikan.physics.families import (
 )
 from scikan.physics.naming import named_law, offered, parts_of
 from scikan.physics.problem import Entry, FoundLaw, Progress, unit_residual
-from scikan.physics.search import auxiliary_sets, closed, with_exact_laws
+from scikan.physics.search import auxiliary_sets
 from scikan.physics.solving import NullSpace, States, null_space
+from scikan.physics.stage import closed, with_exact_laws
 from scikan.physics.writing import gradient_of, weighted_sum
 from scikan.train.linear import Refinement, knots_of
 

@@ -1,0 +1,163 @@
+"""One family of functions: its null vectors, written as formulas, and those that are new laws.
+
+Every stage of the search lays out a family and asks `with_exact_laws`. Functions that known laws are made of make a
+family of their own (`closed`): energies tell of which functions other laws are polynomials.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from scikan.core.expr import Expr
+from scikan.law.ordering import in_order
+from scikan.law.simplify import simplify
+from scikan.physics.counting import independent_ones, outside
+from scikan.physics.families import Family, expressions, gradients, monomials, n_columns
+from scikan.physics.problem import EXACTLY, WITHIN_NOISE, Criterion, Entry, FoundLaw, Progress, unit_residual
+from scikan.physics.solving import (
+    Laid,
+    NullSpace,
+    States,
+    identities_of,
+    null_space,
+    polished,
+    small_subsets,
+    sparse_vectors,
+    standard_errors,
+)
+from scikan.physics.writing import cost, elementary_parts, gradient_of, natural_form, weighted_sum
+
+
+FACTORED = "laws times coordinates"
+MOST_COLUMNS = 500
+MOST_NOISY_COLUMNS = 200
+MOST_BLURRED = 15
+MOST_SHARE = 0.3
+"""A law varies between trajectories: what varies as much within them is drowned in noise, not conserved."""
+
+DOUBTFUL, COARSE_DROP = 1e-5, 1e-7
+NOISY_DROP = 1e-7
+"""Directions that measuring errors reach less than this cannot be told from others."""
+
+MOST_CANDIDATES = 40
+
+
+def with_exact_laws(
+    progress: Progress,
+    family: Family,
+    states: States,
+    words: str,
+    drop: float = 1e-9,
+    has_identities: bool = False,
+) -> Progress:
+    """Return the search with the laws of a family that hold to rounding and are new."""
+    columns = n_columns(family)
+    most_columns = MOST_COLUMNS if progress.problem.noise is None else MOST_NOISY_COLUMNS
+    if progress.is_complete or not columns or columns > min(most_columns, len(states.train) // 2):
+        return progress
+    rule = progress.problem.criterion
+    states = states.fewer(6 * columns)
+    space = null_space(family, states, drop if states.noise is None else NOISY_DROP, most=80)
+    n = null_count(space, rule)
+    if not n and states.noise is None and space.residuals[0] < DOUBTFUL:
+        # Columns that nearly depend on each other blur a law by rounding: without their differences it stands out.
+        space = null_space(family, states, COARSE_DROP, most=80)
+        n = null_count(space, rule)
+    progress = replace(progress, entries=(*progress.entries, entry_of(words, space, rule)))
+    noisy = states.noise is not None
+    few = np.arange(len(states.atoms.values))[:: max(len(states.atoms.values) // 300, 1)]
+    known, rows = progress.slopes[states.every][few], states.atoms.rows(few)
+    if not noisy and not independent_ones(known, gradients(family, rows, space.vectors[:, :n]), most=1):
+        return progress
+    identities = identities_of(space.columns) if has_identities else np.zeros((len(space.sizes), 0))
+    vectors = sparse_vectors(space.first(n), identities)
+    if noisy:
+        small = small_subsets(space.columns)
+        small = small[:, space.columns.residuals(small) < rule.holds]
+        small = small[:, space.columns.share(small) < MOST_SHARE]
+        fresh = [
+            c
+            for c in range(small.shape[1])
+            if outside(known, gradients(family, rows, small[:, [c]])[:, 0]) > rule.new
+        ]
+        vectors = np.concatenate([small[:, fresh], vectors[:, :MOST_BLURRED]], axis=1)
+    vectors = _short_ones(space.columns, vectors)
+    trees = expressions(family, states.atoms)
+    room = len(progress.problem.names) - 1 - len(progress.laws)
+    for c in independent_ones(known, gradients(family, rows, vectors), rule.new, most=room):
+        errors = standard_errors(space.columns, vectors[:, c]) if noisy else None
+        progress = _with_law(progress, vectors[:, c], trees, words, errors)
+    return progress
+
+
+def entry_of(words: str, space: NullSpace, rule: Criterion) -> Entry:
+    """Return the evidence of a family: its null vectors' residuals, and that of the first which is none."""
+    n = null_count(space, rule)
+    return Entry(words, 0, tuple(float(r) for r in space.residuals[: n + 1]), n)
+
+
+def null_count(space: NullSpace, rule: Criterion) -> int:
+    """Return how many vectors may be laws; none if the next one is hardly worse."""
+    n = int(np.sum(space.residuals < rule.null))
+    if n and n < len(space.residuals) and space.residuals[n] < rule.gap * space.residuals[n - 1]:
+        return 0
+    return n
+
+
+def _short_ones(table: Laid, vectors: np.ndarray) -> np.ndarray:
+    """Return vectors that are laws, each solved on its own terms, the shortest formulas first."""
+    trees = expressions(table.family, table.states.atoms)
+    mixed = np.asarray([len(block.powers) > 1 for block in table.family for _ in range(n_columns((block,)))])
+    lengths = np.asarray([cost(tree) + 1.0 for tree in trees]) + 0.5 * mixed
+    rule = EXACTLY if table.states.noise is None else WITHIN_NOISE
+    found: list[tuple[float, float, np.ndarray]] = []
+    for c in np.argsort((vectors != 0).T @ lengths, kind="stable")[:MOST_CANDIDATES]:
+        vector, residual = polished(table, vectors[:, c])
+        if residual < rule.holds and (table.errors is None or table.share(vector[:, None])[0] < MOST_SHARE):
+            live = np.flatnonzero(vector)
+            plain = weighted_sum([trees[k] for k in live], vector[live])
+            found.append((float((vector != 0) @ lengths) + cost(plain), residual, vector))
+    found.sort(key=lambda entry: entry[0])
+    # Among laws within errors the shortest: but one that leaves more than errors explain is an approximation.
+    least = max(1.08 * min((r for _, r, _ in found), default=0.0), rule.fair)
+    kept = [v for _, r, v in found if r <= least]
+    return np.stack(kept, axis=1) if kept else vectors[:, :0]
+
+
+def _with_law(
+    progress: Progress, vector: np.ndarray, trees: tuple[Expr, ...], words: str, errors: np.ndarray | None
+) -> Progress:
+    live = np.flatnonzero(vector)
+    problem = progress.problem
+    terms = [simplify(trees[k]) for k in live]
+    plain = weighted_sum(terms, vector[live], None if errors is None else errors[live])
+    # A product of sums is shorter as it was found; sums of powers are read most easily as sums.
+    is_factored = words == FACTORED
+    expression = natural_form(plain, problem.names) if is_factored else in_order(plain, problem.names)
+    law = FoundLaw(expression, words, unit_residual(expression, problem))
+    slope = gradient_of(expression, problem.names, problem.states)
+    return replace(
+        progress, laws=(*progress.laws, law), slopes=np.concatenate([progress.slopes, slope[:, None]], axis=1)
+    )
+
+
+def parts_of_laws(progress: Progress) -> list[Expr]:
+    """Return the functions that known laws are made of."""
+    return list(dict.fromkeys(p for law in progress.laws for p in elementary_parts(law.expression)))
+
+
+def closed(progress: Progress) -> Progress:
+    """Try polynomials in the coordinates and in the functions that known laws are made of."""
+    problem = progress.problem
+    parts = parts_of_laws(progress)
+    if not parts or progress.is_complete:
+        return progress
+    states = problem.laid(parts)
+    members = [*problem.plain, *range(len(problem.names), len(problem.names) + len(parts))]
+    for degree in (2, 3, 4):
+        if degree > 2 and len(members) > 10:
+            break
+        words = f"polynomials of degree {degree} in coordinates and the functions of known laws"
+        family = monomials(members, degree)
+        progress = with_exact_laws(progress, family, states, words, has_identities=True)
+    return progress
