@@ -10,7 +10,7 @@ near every regular state there are local invariants, and they are no laws (flow 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as described
 from typing import Any, Literal, TypeAlias
 
@@ -24,10 +24,11 @@ from scikan.core.kan import KAN
 from scikan.core.names import check_names, nearest, numbered_names
 from scikan.physics.counting import independent_ones
 from scikan.physics.families import gradients
+from scikan.physics.inner import InnerLaw, known_laws, with_inner_laws
 from scikan.physics.orbits import BatchField, batched, long_orbits
 from scikan.physics.problem import Entry, FoundLaw, Problem
 from scikan.physics.search import exact_search
-from scikan.physics.splines import SplineLaw, SplineSearch, refined, with_splines
+from scikan.physics.splines import SplineLaw, SplineSearch, UnnamedLaw, refined, with_splines
 from scikan.physics.writing import gradient_of, values_of
 
 
@@ -62,7 +63,7 @@ class ConservedLaw:
     kan: KAN | None
     family: str
     names: tuple[str, ...]
-    splines: SplineLaw | None = described(default=None, repr=False)
+    splines: UnnamedLaw | None = described(default=None, repr=False)
 
     def __call__(self, states: Float[np.ndarray, "rows coordinates"]) -> Float[np.ndarray, " rows"]:
         """Return the law at states (its formula's values; splines have standard deviation 1)."""
@@ -171,7 +172,7 @@ def conserved_quantities(
             "The field is zero at all samples: every function is conserved.", fix="check the field."
         )
     problem = Problem(names, states, velocities, at_angles)
-    search = with_splines(exact_search(problem))
+    search = with_inner_laws(with_splines(exact_search(problem)), seed)
     return _judged(search, call, seed)
 
 
@@ -256,7 +257,9 @@ def _judged(search: SplineSearch, call: BatchField | None, seed: int) -> Conserv
             rejected += 1
             continue
         residual = splines.refinement.residuals[-1]
-        laws.append(ConservedLaw(None, residual, 1.0, None, splines.words, problem.names, splines))
+        kan = splines.kan if isinstance(splines, InnerLaw) else None
+        scale = float(np.std(splines.values(problem.states)))
+        laws.append(ConservedLaw(None, residual, scale, kan, splines.words, problem.names, splines))
     verdict, sentence = _verdict(len(laws), rejected, search, call is not None)
     words = "; ".join(dict.fromkeys(e.family for e in progress.entries))
     return ConservedQuantities(len(laws), tuple(laws), progress.entries, words, verdict, sentence)
@@ -308,14 +311,20 @@ def survives(expression: Expr, problem: Problem, orbits: np.ndarray, call: Batch
         return bool(np.nanmedian(after / before) < SINGULAR)
 
 
-def _survives_extended(law: SplineLaw, search: SplineSearch, orbits: np.ndarray, call: BatchField) -> bool:
+def _survives_extended(law: UnnamedLaw, search: SplineSearch, orbits: np.ndarray, call: BatchField) -> bool:
     """Return whether a law in splines is found again on states that include the orbits beyond the samples."""
     old = search.progress.problem
     more = orbits.reshape(-1, orbits.shape[2])
     more = more[np.isfinite(more).all(axis=1)]
     states = np.concatenate([old.states, more])
+    if isinstance(law, InnerLaw):
+        states = states[law.units.reaches(states, old.states)]
     states = states[np.random.default_rng(0).permutation(len(states))[:MOST_ROWS]]
     problem = Problem(old.names, states, call(states), old.angles)
+    if isinstance(law, InnerLaw):
+        others = tuple(other for other in search.unnamed if other is not law)
+        return law.found_again(problem, known_laws(replace(search, unnamed=others)))
+    assert isinstance(law, SplineLaw)
     laid = problem.laid(law.exprs[len(old.names) :])
     found = refined(law.build(laid), laid, law.words, law.refinement.grids)
     if found is None or not found.count:

@@ -111,11 +111,11 @@ def templates(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) 
     fits = fit_curves(u[None], curve[None], functions)
     order = np.argsort(fits.misfit[0], kind="stable")[:MOST_SINGLES]
     found = [
-        _written(Name(functions[n], tuple(fits.affine[0, n]))) for n in order if fits.misfit[0, n] < CLOSE
+        written(Name(functions[n], tuple(fits.affine[0, n]))) for n in order if fits.misfit[0, n] < CLOSE
     ]
     if not len(order) or fits.misfit[0, order[0]] > 1e-8:
         for pair in fit_composites(u, curve, 1e-12)[:MOST_PAIRS]:
-            first, second = (_written(name) for name in pair.names)
+            first, second = (written(name) for name in pair.names)
             if pair.form == "chain":
                 found.append(substitute(second, {"u": first}))
             else:
@@ -123,7 +123,7 @@ def templates(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) 
     return found
 
 
-def _written(name: Name) -> Expr:
+def written(name: Name) -> Expr:
     """Return c f(a u + b), every free constant of the function a constant of the fit."""
     a, b, c, d = (float(v) for v in name.affine)
     function: Function = name.function

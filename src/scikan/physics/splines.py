@@ -6,7 +6,7 @@ independent of the laws known is named; what cannot be named stays a law in spli
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -51,6 +51,22 @@ NEW = 0.03
 MOST_COLUMNS = 620
 Maker: TypeAlias = Callable[[int], Family]
 Builder: TypeAlias = Callable[[States], Maker]
+
+
+class UnnamedLaw(Protocol):
+    """A law in splines, in whichever family."""
+
+    @property
+    def words(self) -> str: ...
+
+    @property
+    def refinement(self) -> Refinement: ...
+
+    def values(self, states: Float[np.ndarray, "rows coordinates"]) -> Float[np.ndarray, " rows"]: ...
+
+    def slopes(
+        self, states: Float[np.ndarray, "rows coordinates"]
+    ) -> Float[np.ndarray, "rows coordinates"]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +123,7 @@ class SplineSearch:
     """The search so far, laws in splines beside it, and words for families with approximate laws."""
 
     progress: Progress
-    unnamed: tuple[SplineLaw, ...] = ()
+    unnamed: tuple[UnnamedLaw, ...] = ()
     near: tuple[Entry, ...] = ()
 
     @property
@@ -190,6 +206,14 @@ def with_splines(progress: Progress) -> SplineSearch:
         name = f"monomials of degree 2 and splines of coordinates and {words}"
         search = _stage(search, additive(members, beside), states, name, grids)
     return _products(search)
+
+
+def with_input(search: SplineSearch, given: Expr, beside: Sequence[int]) -> SplineSearch:
+    """Return the search with laws that are sums of functions of a given input and of coordinates beside it."""
+    problem = search.progress.problem
+    states = problem.laid((given,))
+    words = f"sums of functions of coordinates and {given}"
+    return _stage(search, additive([*beside, len(problem.names)]), states, words, GRIDS)
 
 
 def _products(search: SplineSearch) -> SplineSearch:
