@@ -172,8 +172,8 @@ def conserved_quantities(
             "The field is zero at all samples: every function is conserved.", fix="check the field."
         )
     problem = Problem(names, states, velocities, at_angles)
-    search = with_inner_laws(with_splines(exact_search(problem)), seed)
-    return _judged(search, call, seed)
+    search, rejected = _without_local(with_splines(exact_search(problem)), call, seed)
+    return _judged(with_inner_laws(search, seed), call, seed, rejected)
 
 
 def checked_states(samples: Any, names: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -237,7 +237,21 @@ def compiled(expression: Expr, scale: float, problem: Problem) -> KAN | None:
         return None
 
 
-def _judged(search: SplineSearch, call: BatchField | None, seed: int) -> ConservedQuantities:
+def _without_local(search: SplineSearch, call: BatchField | None, seed: int) -> tuple[SplineSearch, int]:
+    """Return the search without laws in splines that hold on the samples only, and their number.
+
+    Hidden nodes are sought only where no law is left without a name, and these are no laws.
+    """
+    orbits = long_orbits(call, search.progress.problem.states, seed) if call and search.unnamed else None
+    if orbits is None or call is None:
+        return search, 0
+    kept = tuple(law for law in search.unnamed if _survives_extended(law, search, orbits, call))
+    return replace(search, unnamed=kept), len(search.unnamed) - len(kept)
+
+
+def _judged(
+    search: SplineSearch, call: BatchField | None, seed: int, rejected: int = 0
+) -> ConservedQuantities:
     """Return the record: laws that survive orbits beyond the samples, and the verdict."""
     progress = search.progress
     problem = progress.problem
@@ -246,7 +260,7 @@ def _judged(search: SplineSearch, call: BatchField | None, seed: int) -> Conserv
         if call is not None and (progress.laws or search.unnamed)
         else None
     )
-    laws, rejected = [], 0
+    laws: list[ConservedLaw] = []
     for found in progress.laws:
         if orbits is not None and call is not None and not survives(found.expression, problem, orbits, call):
             rejected += 1

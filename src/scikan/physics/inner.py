@@ -16,8 +16,7 @@ from jaxtyping import Float
 from scikan.core.expr import Expr, Symbol, symbols
 from scikan.core.kan import KAN
 from scikan.physics.families import columns, gradients, lay_atoms, monomials
-from scikan.physics.inner_names import named_inputs
-from scikan.physics.inner_network import network_of
+from scikan.physics.inner_forms import named_inputs, network_of
 from scikan.physics.problem import Entry, Problem
 from scikan.physics.projected import (
     HiddenSearch,

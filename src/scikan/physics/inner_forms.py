@@ -1,8 +1,8 @@
-"""Names for hidden nodes: u as a formula of the coordinates, up to the affine map that the outer curve takes up.
+"""Hidden nodes in other forms: u as a formula, up to the affine map that g takes up, and the law as a network.
 
 Each inner curve is offered the library's functions (`physics.naming`). The constants of those that fit are refitted
 together on what counts, that some law over u does not change along the field, and snapped: with u a formula, the law
-is linear in what is left, and the exact families and the splines say the rest.
+is linear in what is left, and the splines say the rest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,15 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 
+from scikan.core.bspline import line_coefficients
 from scikan.core.expr import Expr, Symbol, constants, evaluate, substitute, with_constants
 from scikan.core.functions import LIBRARY
+from scikan.core.kan import KAN
+from scikan.core.trees import updated
 from scikan.edit.growth import Name
 from scikan.law.ordering import in_order
 from scikan.physics.naming import summands, written
-from scikan.physics.projected import HiddenSearch, Nodes
+from scikan.physics.projected import DEGREE, HiddenSearch, Nodes
 from scikan.physics.writing import cost, weighted_sum
 from scikan.symbolic.fitting import fit_curves
 from scikan.train.damped import levenberg_marquardt
@@ -149,3 +152,49 @@ def merged(terms: Sequence[tuple[float, Expr]]) -> list[tuple[float, Expr]]:
     for weight, part in terms:
         weights[part] = weights.get(part, 0.0) + weight
     return [(weight, part) for part, weight in weights.items()]
+
+
+def network_of(
+    nodes: Nodes,
+    middle: Float[np.ndarray, " coordinates"],
+    spread: Float[np.ndarray, " coordinates"],
+    names: Sequence[str],
+) -> KAN:
+    """Return the network of a law over coordinates in units of their spread.
+
+    Args:
+        nodes: the law; its curves a and g have grids of one size.
+        middle, spread: what takes the coordinates to these units.
+        names: of the coordinates.
+    """
+    d, n_nodes = len(names), len(nodes.weights)
+    inner_knots = np.stack(nodes.inner.knots)
+    ends = inner_knots[:, [DEGREE, -DEGREE - 1]]
+    grid, outer_grid = (t.shape[-1] - 2 * DEGREE - 1 for t in (inner_knots, nodes.knots[0]))
+    # Below a copy's own mean the straight line from -1 to 1 is stretched to the coordinate in its units.
+    lines = line_coefficients(inner_knots, DEGREE) * np.diff(ends, axis=1) / 2 + ends.mean(
+        axis=1, keepdims=True
+    )
+    coef = np.zeros((d, grid + DEGREE, d + n_nodes))
+    mask = np.zeros((d, d + n_nodes))
+    curves = nodes.inner.split(nodes.weights.T)
+    for i in range(d):
+        coef[i, :, i], mask[i, i] = lines[i], 1.0
+        coef[i, :, d:], mask[i, d:] = curves[i], 1.0
+    a, g = nodes.parts()
+    domain = ends * spread[:, None] + middle[:, None]
+    empty = KAN([d, d + n_nodes, 1], grid, DEGREE, domain=domain, names=names, targets=("H",))
+    first, last = empty.layers
+    first = updated(
+        lambda l: (l.splines.knots, l.splines.coef, l.splines.mask),
+        first,
+        (inner_knots * spread[:, None] + middle[:, None], coef, mask),
+    )
+    outer = np.stack([*nodes.outer.split(a), *g])[:, :, None]
+    assert outer.shape[1] == outer_grid + DEGREE
+    last = updated(
+        lambda l: (l.splines.knots, l.splines.coef),
+        last,
+        (np.stack([*nodes.outer.knots, *nodes.knots]), outer),
+    )
+    return updated(lambda m: m.layers, empty, (first, last))
