@@ -340,9 +340,11 @@ def with_formula(search: SplineSearch, node: Expr) -> SplineSearch | None:
     names = search.progress.problem.names
     inside = [i for i, name in enumerate(names) if name in symbols(node)]
     others = [i for i in range(len(names)) if i not in inside]
-    for size in range(len(inside)):
-        for own in combinations(inside, size):
-            found = with_input(search, node, sorted([*others, *own]))
+    proper = [own for size in range(len(inside)) for own in combinations(inside, size)]
+    # Many curves have many names: beyond four coordinates only one is to be named.
+    for is_short in (True, False)[: 2 if len(names) <= 4 else 1]:
+        for own in proper:
+            found = with_input(search, node, sorted([*others, *own]), is_short)
             if len(found.progress.laws) > len(search.progress.laws):
                 return found
     return None

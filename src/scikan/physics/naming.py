@@ -185,13 +185,17 @@ class _Named:
 
         origin = self.start()
         scale = np.where(np.abs(origin) > 1e-8, np.abs(origin), 1.0)
+        here = self.change(origin)[0]
+        # A curve's additive constant could grow in place of a law that shrinks to nothing.
+        matters = [np.any(self.change(origin + step)[0] != here) for step in np.diag(1e-3 * scale)]
+        pinned = origin / scale * np.asarray(matters)
 
         def residuals(x: np.ndarray) -> np.ndarray:
             with np.errstate(all="ignore"):
                 change = self.change(x * scale)[0]
             # The last row holds the scale of the law, which is free.
             rows = np.append(
-                change, np.sqrt(len(change)) * (x @ (origin / scale) / np.sum((origin / scale) ** 2) - 1)
+                change, np.sqrt(len(change)) * (x @ pinned / max(float(np.sum(pinned**2)), 1e-300) - 1)
             )
             return np.where(np.isfinite(rows), rows, 1e6)
 

@@ -208,12 +208,22 @@ def with_splines(progress: Progress) -> SplineSearch:
     return _products(search)
 
 
-def with_input(search: SplineSearch, given: Expr, beside: Sequence[int]) -> SplineSearch:
-    """Return the search with laws that are sums of functions of a given input and of coordinates beside it."""
+def with_input(search: SplineSearch, given: Expr, beside: Sequence[int], is_short: bool) -> SplineSearch:
+    """Return the search with laws over a given input: a spline of it, and of coordinates beside it.
+
+    Args:
+        search: what is known.
+        given: the input, a formula of the coordinates.
+        beside: the coordinates that have terms of their own.
+        is_short: whether these are monomials of degree 2 in place of splines, which leaves one curve to be named.
+    """
     problem = search.progress.problem
-    states = problem.laid((given,))
-    words = f"sums of functions of coordinates and {given}"
-    return _stage(search, additive([*beside, len(problem.names)]), states, words, GRIDS)
+    states, last = problem.laid((given,)), len(problem.names)
+    build = (
+        additive([last], [b.powers for b in monomials(beside, 2)]) if is_short else additive([*beside, last])
+    )
+    words = f"sums of {'monomials' if is_short else 'splines'} of coordinates and a spline of {given}"
+    return _stage(search, build, states, words, GRIDS)
 
 
 def _products(search: SplineSearch) -> SplineSearch:
