@@ -4,14 +4,17 @@ Near every regular state there are local invariants, and they are no laws (flow 
 constant on orbits that leave the samples; a law in splines must be found again where these go.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from scikan.core.expr import Expr
 from scikan.physics.counting import independent_ones
 from scikan.physics.families import gradients
+from scikan.physics.inner import InnerLaw, known_laws
 from scikan.physics.orbits import BatchField, reached_states
 from scikan.physics.problem import Problem
-from scikan.physics.splines import SplineLaw, SplineSearch, refined
+from scikan.physics.splines import SplineLaw, SplineSearch, UnnamedLaw, refined
 from scikan.physics.writing import gradient_of, values_of
 
 
@@ -58,7 +61,7 @@ def _around(problem: Problem, call: BatchField) -> np.ndarray:
     return np.asarray(more[near & (speed <= AROUND * usual.max())])
 
 
-def splines_survive(law: SplineLaw, search: SplineSearch, call: BatchField) -> bool:
+def splines_survive(law: UnnamedLaw, search: SplineSearch, call: BatchField) -> bool:
     """Return whether a law in splines is found again on states that include the orbits beyond the samples.
 
     On some grid it must be as small as a law; orbits lie thinly, so that fine grids may have cells without a state.
@@ -68,6 +71,10 @@ def splines_survive(law: SplineLaw, search: SplineSearch, call: BatchField) -> b
     # Coarse grids are laid on the first rows only: these must lie everywhere.
     states = states[np.random.default_rng(0).permutation(len(states))[: 2 * MOST_ROWS]]
     problem = Problem(old.names, states, call(states), old.angles)
+    if isinstance(law, InnerLaw):
+        others = tuple(other for other in search.unnamed if other is not law)
+        return law.found_again(problem, known_laws(replace(search, unnamed=others)))
+    assert isinstance(law, SplineLaw)
     laid = problem.laid(law.exprs[len(old.names) :])
     found = refined(law.build(laid), laid, law.words, law.refinement.grids)
     if found is None:

@@ -10,7 +10,7 @@ near every regular state there are local invariants, and they are no laws (flow 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as described
 from typing import Any, Literal, TypeAlias
 
@@ -23,10 +23,11 @@ from scikan.core.expr import Expr, Number, add, multiply
 from scikan.core.kan import KAN
 from scikan.core.names import check_names, nearest, numbered_names
 from scikan.physics.beyond import MOST_ROWS, splines_survive, survives
+from scikan.physics.inner import InnerLaw, with_inner_laws
 from scikan.physics.orbits import BatchField, batched, long_orbits
 from scikan.physics.problem import Entry, FoundLaw, Problem
 from scikan.physics.search import exact_search
-from scikan.physics.splines import SplineLaw, SplineSearch, with_splines
+from scikan.physics.splines import SplineSearch, UnnamedLaw, with_splines
 from scikan.physics.writing import values_of
 
 
@@ -55,7 +56,7 @@ class ConservedLaw:
     kan: KAN | None
     family: str
     names: tuple[str, ...]
-    splines: SplineLaw | None = described(default=None, repr=False)
+    splines: UnnamedLaw | None = described(default=None, repr=False)
 
     def __call__(self, states: Float[np.ndarray, "rows coordinates"]) -> Float[np.ndarray, " rows"]:
         """Return the law at states (its formula's values; splines have standard deviation 1)."""
@@ -164,8 +165,8 @@ def conserved_quantities(
             "The field is zero at all samples: every function is conserved.", fix="check the field."
         )
     problem = Problem(names, states, velocities, at_angles)
-    search = with_splines(exact_search(problem))
-    return _judged(search, call, seed)
+    search = _without_local(with_splines(exact_search(problem)), call)
+    return _judged(_without_local(with_inner_laws(search, seed), call), call, seed)
 
 
 def checked_states(samples: Any, names: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -230,27 +231,37 @@ def compiled(expression: Expr, scale: float, problem: Problem) -> KAN | None:
         return None
 
 
+def _without_local(search: SplineSearch, call: BatchField | None) -> SplineSearch:
+    """Return the search without laws in splines that hold on the samples only.
+
+    Hidden nodes are sought only where no law is left without a name, and these are no laws.
+    """
+    if call is None:
+        return search
+    kept = tuple(
+        law for law in search.unnamed if law in search.survivors or splines_survive(law, search, call)
+    )
+    n_local = search.n_local + len(search.unnamed) - len(kept)
+    return replace(search, unnamed=kept, survivors=kept, n_local=n_local)
+
+
 def _judged(search: SplineSearch, call: BatchField | None, seed: int) -> ConservedQuantities:
     """Return the record: laws that survive orbits beyond the samples, and the verdict."""
     progress = search.progress
     problem = progress.problem
-    orbits = (
-        long_orbits(call, problem.states, seed)
-        if call is not None and (progress.laws or search.unnamed)
-        else None
-    )
-    laws, rejected = [], 0
+    orbits = long_orbits(call, problem.states, seed) if call is not None and progress.laws else None
+    laws: list[ConservedLaw] = []
+    rejected = search.n_local
     for found in progress.laws:
         if orbits is not None and call is not None and not survives(found.expression, problem, orbits, call):
             rejected += 1
             continue
         laws.append(described_law(found, problem))
     for splines in search.unnamed:
-        if orbits is not None and call is not None and not splines_survive(splines, search, call):
-            rejected += 1
-            continue
         residual = splines.refinement.residuals[-1]
-        laws.append(ConservedLaw(None, residual, 1.0, None, splines.words, problem.names, splines))
+        kan = splines.kan if isinstance(splines, InnerLaw) else None
+        scale = float(np.std(splines.values(problem.states)))
+        laws.append(ConservedLaw(None, residual, scale, kan, splines.words, problem.names, splines))
     verdict, sentence = _verdict(len(laws), rejected, search, call is not None)
     words = "; ".join(dict.fromkeys(e.family for e in progress.entries))
     return ConservedQuantities(len(laws), tuple(laws), progress.entries, words, verdict, sentence)

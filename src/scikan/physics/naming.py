@@ -189,7 +189,7 @@ def templates(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) 
     fits = fit_curves(u[None], curve[None], functions)
     order = np.argsort(fits.misfit[0], kind="stable")[:MOST_SINGLES]
     found = [
-        _written(Name(functions[n], tuple(fits.affine[0, n]))) for n in order if fits.misfit[0, n] < CLOSE
+        written(Name(functions[n], tuple(fits.affine[0, n]))) for n in order if fits.misfit[0, n] < CLOSE
     ]
     if not len(order) or fits.misfit[0, order[0]] > 1e-8:
         found += [_composed(pair) for pair in fit_composites(u, curve, 1e-12)[:MOST_PAIRS]]
@@ -204,17 +204,15 @@ def _composed(pair: Composite) -> Expr:
     plain = Name(inner.function, (*inner.affine[:2], 1.0, 0.0))
     if pair.form == "chain":
         outer = canonical(Name(second.function, (a * scale, b + a * shift, c, d)))
-        return substitute(_written(outer), {"u": _written(plain)})
+        return substitute(written(outer), {"u": written(plain)})
     if pair.form == "sum":
-        return add([_written(inner), _written(canonical(second))])
+        return add([written(inner), written(canonical(second))])
     if shift:
-        return multiply([_written(inner), _written(canonical(second))])
-    return multiply(
-        [_written(plain), _written(canonical(Name(second.function, (a, b, c * scale, d * scale))))]
-    )
+        return multiply([written(inner), written(canonical(second))])
+    return multiply([written(plain), written(canonical(Name(second.function, (a, b, c * scale, d * scale))))])
 
 
-def _written(name: Name) -> Expr:
+def written(name: Name) -> Expr:
     """Return c f(a u + b), every free constant of the function a constant of the fit."""
     a, b, c, d = (float(v) for v in name.affine)
     function: Function = name.function
@@ -277,13 +275,17 @@ class _Named:
 
         origin = self.start()
         scale = np.where(np.abs(origin) > 1e-8, np.abs(origin), 1.0)
+        here = self.change(origin)[0]
+        # A curve's additive constant could grow in place of a law that shrinks to nothing.
+        matters = [np.any(self.change(origin + step)[0] != here) for step in np.diag(1e-3 * scale)]
+        pinned = origin / scale * np.asarray(matters)
 
         def residuals(x: np.ndarray) -> np.ndarray:
             with np.errstate(all="ignore"):
                 change = self.change(x * scale)[0]
             # The last row holds the scale of the law, which is free.
             rows = np.append(
-                change, np.sqrt(len(change)) * (x @ (origin / scale) / np.sum((origin / scale) ** 2) - 1)
+                change, np.sqrt(len(change)) * (x @ pinned / max(float(np.sum(pinned**2)), 1e-300) - 1)
             )
             return np.where(np.isfinite(rows), rows, 1e6)
 

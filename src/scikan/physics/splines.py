@@ -6,7 +6,7 @@ independent of the laws known is named; what cannot be named stays a law in spli
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -52,6 +52,22 @@ NEW = 0.03
 MOST_COLUMNS = 620
 Maker: TypeAlias = Callable[[int], Family]
 Builder: TypeAlias = Callable[[States], Maker]
+
+
+class UnnamedLaw(Protocol):
+    """A law in splines, in whichever family."""
+
+    @property
+    def words(self) -> str: ...
+
+    @property
+    def refinement(self) -> Refinement: ...
+
+    def values(self, states: Float[np.ndarray, "rows coordinates"]) -> Float[np.ndarray, " rows"]: ...
+
+    def slopes(
+        self, states: Float[np.ndarray, "rows coordinates"]
+    ) -> Float[np.ndarray, "rows coordinates"]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +134,21 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class SplineSearch:
-    """The search so far, laws in splines beside it, and words for families with approximate laws."""
+    """The search so far.
+
+    Args:
+        progress: laws with formulas, and the evidence.
+        unnamed: laws in splines beside it.
+        near: entries of families with approximate laws.
+        survivors: laws in splines that were followed beyond the samples.
+        n_local: how many were not found again there, and are no laws.
+    """
 
     progress: Progress
-    unnamed: tuple[SplineLaw, ...] = ()
+    unnamed: tuple[UnnamedLaw, ...] = ()
     near: tuple[Entry, ...] = ()
+    survivors: tuple[UnnamedLaw, ...] = ()
+    n_local: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -212,6 +238,24 @@ def with_splines(progress: Progress) -> SplineSearch:
         name = f"monomials of degree 2 and splines of coordinates and {words}"
         search = _stage(search, additive(members, beside), states, name, grids)
     return _products(search)
+
+
+def with_input(search: SplineSearch, given: Expr, beside: Sequence[int], is_short: bool) -> SplineSearch:
+    """Return the search with laws over a given input: a spline of it, and of coordinates beside it.
+
+    Args:
+        search: what is known.
+        given: the input, a formula of the coordinates.
+        beside: the coordinates that have terms of their own.
+        is_short: whether these are monomials of degree 2 in place of splines, which leaves one curve to be named.
+    """
+    problem = search.progress.problem
+    states, last = problem.laid((given,)), len(problem.names)
+    build = (
+        additive([last], [b.powers for b in monomials(beside, 2)]) if is_short else additive([*beside, last])
+    )
+    words = f"sums of {'monomials' if is_short else 'splines'} of coordinates and a spline of {given}"
+    return _stage(search, build, states, words, GRIDS)
 
 
 def _products(search: SplineSearch) -> SplineSearch:
