@@ -27,9 +27,7 @@ from scikan.core.expr import symbols
 
 
 RINGS = {89: 55, 144: 89, 377: 233, 987: 610}
-# The second number of a chain's name, its range and that of l, and how many chains are computed: where hopping is long,
-# fewer borders lie between states that are close to each other.
-SHAPES = {"short": ("a", (0.1, 0.8), (0.5, 1.5), 1000), "long": ("p", (0.5, 2.5), (0.5, 3.0), 2000)}
+SHAPES = {"short": ("a", (0.1, 0.8), (0.5, 1.5)), "long": ("p", (0.5, 2.5), (0.5, 3.0))}
 
 
 def spectrum(chain, l, shape, phase, sites):
@@ -76,9 +74,9 @@ def edges(energies, levels):
 
 
 # %%
-def measured(chain, seed):
+def measured(chain, seed, chains=2000):
     """Return the table of borders, and what the figure shows."""
-    name, shapes, strengths, chains = SHAPES[chain]
+    name, shapes, strengths = SHAPES[chain]
     rng = np.random.default_rng(seed)
     ranges = np.array([strengths, shapes, (0, 2 * np.pi)])
     settings = rng.uniform(*ranges.T, (chains, 3))
