@@ -3,8 +3,9 @@
     python benchmarks/borders.py OUT.csv [SEEDS] [CHAIN]
 
 Each line: chain, seed, whether the law is the known one without a constant of its own, whether the phase is left out,
-the verdict, the number of borders, their greatest distance from the known law in standard deviations, the law, seconds
-of the processor. The measurement is that of examples/mobility_edge.py. At the end it says what was not run.
+the verdict, the number of borders, their distances from the known law in standard deviations (mean, spread and the
+greatest), the law, seconds of the processor. The measurement is that of examples/mobility_edge.py. At the end it says
+what was not run.
 """
 
 import os
@@ -23,7 +24,19 @@ from record import append, done  # noqa: E402
 import scikan as kn  # noqa: E402
 
 
-FIELDS = ("chain", "seed", "right", "without_phase", "verdict", "borders", "farthest", "law", "cpu")
+FIELDS = (
+    "chain",
+    "seed",
+    "right",
+    "without_phase",
+    "verdict",
+    "borders",
+    "mean",
+    "spread",
+    "farthest",
+    "law",
+    "cpu",
+)
 TRUTH = {
     "short": lambda l, a, _: 2 * (1 - l) / a,
     "long": lambda l, p, _: l * np.cosh(p) - np.exp(p),
@@ -38,6 +51,7 @@ def run(chain: str, seed: int) -> dict[str, object]:
     with np.errstate(all="ignore"):
         truth = TRUTH[chain](*data.x.T)
         told = found.law(data.x) if found.law is not None else np.full(len(truth), np.nan)
+    off = (data.y[:, 0] - truth) / data.sigma
     return {
         "chain": chain,
         "seed": seed,
@@ -45,7 +59,9 @@ def run(chain: str, seed: int) -> dict[str, object]:
         "without_phase": found.law is not None and "phase" not in str(found.law),
         "verdict": found.verdict,
         "borders": len(data.x),
-        "farthest": f"{np.abs((data.y[:, 0] - truth) / data.sigma).max():.2f}",
+        "mean": f"{off.mean():.2f}",
+        "spread": f"{off.std():.2f}",
+        "farthest": f"{np.abs(off).max():.2f}",
         "law": str(best if found.law is None else found.law),
         "cpu": round(process_time() - began, 1),
     }
