@@ -61,6 +61,9 @@ LARGEST_POWER, SURE = 12, 1e-9
 """Largest inverse power in a sum of powers (the largest power is half of it); its misfit."""
 
 MOST_SINGLES, MOST_PAIRS, MOST_COMBINATIONS = 4, 4, 12
+FIRST_STEPS, MORE_STEPS, COMES_NEAR = 12, 60, 1e-6
+"""Steps of a refit, and its residual after the first of them above which no more are taken."""
+
 _SNAP_WINDOW = 1e-8
 
 
@@ -109,7 +112,7 @@ def named_law(parts: Parts, states: States) -> tuple[tuple[Expr, ...], np.ndarra
         return None
     combined = sorted(product(*choices), key=lambda pick: sum(cost(tree) for tree in pick))
     for pick in combined[:MOST_COMBINATIONS]:
-        law = _Named(parts, pick, states)
+        law = _Named(parts, pick, states.fewer(0))
         values = law.fitted()
         if law.residual(values) < HOLDS:
             return law.terms(law.snapped(values))
@@ -289,17 +292,15 @@ class _Named:
             )
             return np.where(np.isfinite(rows), rows, 1e6)
 
-        found = least_squares(
-            residuals,
-            origin / scale,
-            jac="3-point",
-            x_scale="jac",
-            xtol=1e-15,
-            ftol=1e-15,
-            gtol=1e-15,
-            max_nfev=60,
-        )
-        return np.asarray(found.x * scale)
+        x = origin / scale
+        # A form that is right comes near within a few steps; one that is not is left then.
+        for steps in (FIRST_STEPS, MORE_STEPS):
+            x = least_squares(
+                residuals, x, jac="3-point", x_scale="jac", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=steps
+            ).x
+            if self.residual(x * scale) > COMES_NEAR:
+                break
+        return np.asarray(x * scale)
 
     def snapped(self, values: np.ndarray) -> list[Expr]:
         """Return the trees with simple numbers in place of constants wherever the law still holds."""

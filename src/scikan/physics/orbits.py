@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from scikan.core import precision  # noqa: F401 (fields are evaluated in double precision)
 from scikan.core.errors import ShapeError
 
 
