@@ -230,6 +230,26 @@ OTHERS = {
         box((0.6, -1, -1, 0.3), (2, 1, 1, 1.2), 4),
         3,
     ),
+    "well of two widths": System(
+        hamiltonian(lambda q, p: p @ p / 2 - jnp.exp(-(q[0] ** 2) - q[1] ** 2 / 2)), PLANE, box(-2, 2, 4), 1
+    ),
+    "elliptic potential": System(
+        hamiltonian(lambda q, p: p @ p / 2 - 1 / jnp.sqrt(1 + q[0] ** 2 + 3 * q[1] ** 2)),
+        PLANE,
+        box(-2, 2, 4),
+        1,
+    ),
+    "ridge beside a spring": System(
+        hamiltonian(
+            lambda q, p: p @ p / 2 - jnp.exp(-((0.6 * q[0] + 0.8 * q[1] - 0.3) ** 2)) + q[0] ** 2 / 2
+        ),
+        PLANE,
+        box(-1.5, 1.5, 4),
+        1,
+    ),
+    "oblique wave": System(
+        hamiltonian(lambda q, p: p @ p / 2 - jnp.cos(q[0] + 2 * q[1])), PLANE, box(-1.5, 1.5, 4), 2
+    ),
     "relativistic Kepler": System(
         hamiltonian(lambda q, p: jnp.sqrt(1 + p @ p) - 1 / jnp.sqrt(q @ q)),
         PLANE,

@@ -1,12 +1,16 @@
 """Laws of fields and of noisy trajectories: the right number, the right formulas, and none where there are none."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
-from systems import OTHERS, TABLE, trajectories
+from systems import OTHERS, TABLE, System, box, trajectories
 
 import scikan as kn
 from scikan.core.errors import KanError
+from scikan.core.expr import evaluate
+from scikan.physics.naming import summands, sums_of_powers
+from scikan.physics.writing import told_digits
 
 
 ALL = {**TABLE, **OTHERS}
@@ -121,6 +125,28 @@ def test_a_polynomial_near_enough_to_hide_behind_the_errors_is_no_law(name, law)
     assert [str(entry) for entry in found.laws] == [law]
 
 
+def test_a_positive_quantity_has_a_logarithm_though_errors_carry_it_below_zero():
+    field = lambda z: jnp.stack([z[0] * (1.1 - 0.4 * z[1]), z[1] * (0.1 * z[0] - 0.4)])
+    system = System(field, ("prey", "hunters"), box(0.5, 10, 2), 1)
+    states, labels, times = trajectories(system, 0, 1e-2)
+    assert states.min() < 0
+    (law,) = kn.conserved_along(states, labels, time=times, names=system.names).laws
+    wanted = {"log(prey)", "log(hunters)", "prey", "hunters"}
+    assert {str(part) for _, part in summands(law.expression)} == wanted
+    weights = {str(part): weight for weight, part in summands(law.expression)}
+    assert weights["log(prey)"] / weights["prey"] == pytest.approx(-4.0, rel=0.05)
+    assert weights["log(hunters)"] / weights["hunters"] == pytest.approx(-2.75, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_five_laws_of_three_bodies_are_read_off_noisy_trajectories(seed):
+    states, labels, times = trajectories(TABLE["three bodies"], seed, 1e-3)
+    found = kn.conserved_along(states, labels, time=times, names=TABLE["three bodies"].names)
+    assert found.count == 5
+    assert sum("sqrt" in str(law) for law in found.laws) == 1
+
+
 def test_noisy_dissipative_trajectories_have_no_law():
     states, labels, _ = trajectories(TABLE["damped oscillator"], 0, 1e-2)
     assert kn.conserved_along(states, labels).count == 0
@@ -148,3 +174,26 @@ GOOD = np.random.default_rng(0).uniform(-1, 1, (200, 2))
 def test_faults_are_one_sentence(call, words):
     with pytest.raises(KanError, match=words):
         call()
+
+
+def test_sums_of_whole_powers_are_recognised():
+    u = np.linspace(0.95, 2.5, 300)
+    (tree,) = sums_of_powers(u, 4 * (u**-12 - u**-6) + 3)
+    assert sorted(str(part) for _, part in summands(tree)) == ["1/u**12", "1/u**6"]
+    assert sums_of_powers(u, np.sin(9 * u)) == []
+    (tree,) = sums_of_powers(u - 1.5, (u - 1.5) ** 5)
+    assert np.ptp(evaluate(tree, {"u": u}) / u**5) < 1e-9
+
+
+@pytest.mark.parametrize(
+    "value, error, told",
+    [
+        (3.89389760, 0.02, 3.894),
+        (-10.7197189, 3.0, -10.7),
+        (1234.5678, 20.0, 1235.0),
+        (0.5, 2.0, 0.5),
+        (2.5, 0.0, 2.5),
+    ],
+)
+def test_a_measured_number_has_two_digits_more_than_its_error(value, error, told):
+    assert told_digits(value, error) == told

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from scikan.core.functions import LIBRARY
+from scikan.edit.growth import Name
 from scikan.symbolic.composites import fit_composites
-from scikan.symbolic.fitting import fit_curves
+from scikan.symbolic.fitting import canonical, fit_curves
 
 
 X = np.sort(np.random.default_rng(0).uniform(0.3, 2.3, 400))
@@ -45,6 +46,20 @@ def test_constants_come_back(name, a, b, c, d, unit):
     assert fits.misfit[0, 0] < 1e-18
     fa, fb, fc, fd = fits.affine[0, 0]
     np.testing.assert_allclose(fc * function.value(np, fa * X + fb) + fd, y, atol=1e-8 * np.ptp(y))
+
+
+def curve_of(name):
+    a, b, c, d = name.affine
+    return c * name.function.value(np, a * X + b) + d
+
+
+@pytest.mark.parametrize("function", ["sqrt", "log", "1/x", "x^2", "exp", "sin", "tanh"])
+def test_the_canonical_form_is_the_same_curve(function):
+    name = Name(LIBRARY[function], (2.5, 0.75, -1.5, 0.25))
+    same = canonical(name)
+    assert np.allclose(curve_of(same), curve_of(name), rtol=1e-12)
+    if "a" not in name.function.free:
+        assert abs(same.affine[0]) == 1.0
 
 
 def test_many_curves_at_once_equal_one_at_a_time():
