@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from scikan.core.expr import Expr
+from scikan.core.expr import Expr, Mul, Pow
 from scikan.law.ordering import in_order
 from scikan.law.simplify import simplify
 from scikan.physics.counting import independent_ones, outside
@@ -129,7 +129,7 @@ def _with_law(
 ) -> Progress:
     live = np.flatnonzero(vector)
     problem = progress.problem
-    terms = [simplify(trees[k]) for k in live]
+    terms = [_merged(trees[k]) for k in live]
     plain = weighted_sum(terms, vector[live], None if errors is None else errors[live])
     # A product of sums is shorter as it was found; sums of powers are read most easily as sums.
     is_factored = words == FACTORED
@@ -139,6 +139,13 @@ def _with_law(
     return replace(
         progress, laws=(*progress.laws, law), slopes=np.concatenate([progress.slopes, slope[:, None]], axis=1)
     )
+
+
+def _merged(term: Expr) -> Expr:
+    """Return a product with powers of one base in one place, as of r and 1/r; others as they are."""
+    factors = term.args if isinstance(term, Mul) else (term,)
+    bases = [f.base if isinstance(f, Pow) else f for f in factors]
+    return simplify(term) if len(set(bases)) < len(bases) else term
 
 
 def parts_of_laws(progress: Progress) -> list[Expr]:
