@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from scikan.core.expr import Expr
+from scikan.core.expr import Expr, constants
 from scikan.physics.auxiliaries import differences, distances
-from scikan.physics.families import Block, Elementary, monomials, n_columns, products
+from scikan.physics.counting import outside
+from scikan.physics.families import Block, Elementary, Family, monomials, n_columns, products
 from scikan.physics.multiplied import products_search
 from scikan.physics.problem import Problem, Progress, start
 from scikan.physics.solving import States, null_space
@@ -27,6 +28,9 @@ from scikan.physics.stage import (
 from scikan.physics.writing import cost
 
 
+MANY_CONSTANTS = 4
+"""Fitted constants of a law that measuring errors allow, from which on it may be an approximation."""
+
 Curves: TypeAlias = Sequence[tuple[int, Elementary]]
 
 
@@ -37,8 +41,8 @@ def exact_search(problem: Problem) -> Progress:
     progress = _factored(progress)
     progress = _polynomials(progress, range(2, 3))
     progress = _long_or_elementary(progress)
-    progress = _auxiliary(progress)
-    return products_search(progress)
+    progress = products_search(_auxiliary(progress))
+    return progress if problem.noise is None else _without_implied(progress)
 
 
 def _long_or_elementary(progress: Progress) -> Progress:
@@ -115,30 +119,57 @@ def _auxiliary(progress: Progress) -> Progress:
 
 
 def _with_sums(progress: Progress, states: States, curves: Curves, words: str) -> Progress:
-    """Return the search with the laws among polynomials of degree 2 and curves of single atoms.
-
-    With measuring errors curves such as log(r), 1/r and exp(-r)/r stand for each other, so that the sparsest vector of
-    the null space has scores of terms. More vectors than the polynomials alone explain tell of a law: with many
-    coordinates nothing else is worth looking for its terms, and one curve for all atoms is tried before several.
-    """
+    """Return the search with the laws among polynomials of degree 2 and curves of single atoms."""
     problem = progress.problem
-    plain = monomials(problem.plain, 2)
-    family = (*plain, *products([()], curves))
-    is_long = problem.noise is not None and len(problem.names) > 6
-    if not is_long:
-        progress = with_exact_laws(progress, family, states, words, drop=1e-10)
-        return progress
-    rule, before = problem.criterion, len(progress.laws)
-    if n_columns(family) > MOST_NOISY_COLUMNS:
-        return progress
-    alone, together = (null_space(f, states, NOISY_DROP, most=80) for f in (plain, family))
-    known = null_count(alone, rule)
-    if null_count(together, rule) <= known:
-        return replace(progress, entries=(*progress.entries, entry_of(words, together, rule)))
-    for shared in [e for e in curves[0][1].entries if all(e in own.entries for _, own in curves)]:
-        alike = (*plain, *products([()], [(atom, Elementary((shared,))) for atom, _ in curves]))
-        if null_count(null_space(alike, states, NOISY_DROP, most=80), rule) > known:
-            progress = with_exact_laws(progress, alike, states, words, drop=1e-10)
-        if len(progress.laws) > before:
+    family = (*monomials(problem.plain, 2), *products([()], curves))
+    if problem.noise is not None and len(problem.names) > 6:
+        if not curves or n_columns(family) > MOST_NOISY_COLUMNS:
             return progress
+        if not _n_beyond(progress, family, states):
+            entry = entry_of(words, null_space(family, states, NOISY_DROP, most=80), problem.criterion)
+            return replace(progress, entries=(*progress.entries, entry))
+        alike = _with_alike(progress, states, curves, words)
+        if len(alike.laws) > len(progress.laws):
+            return alike
     return with_exact_laws(progress, family, states, words, drop=1e-10)
+
+
+def _n_beyond(progress: Progress, family: Family, states: States) -> int:
+    """Return how many more combinations of a family are conserved than polynomials of degree 2 alone explain."""
+    rule = progress.problem.criterion
+    plain = monomials(progress.problem.plain, 2)
+    alone, together = (null_count(null_space(f, states, NOISY_DROP, most=80), rule) for f in (plain, family))
+    return max(together - alone, 0)
+
+
+def _with_alike(progress: Progress, states: States, curves: Curves, words: str) -> Progress:
+    """Try one curve at a time, the same of all atoms, beside polynomials.
+
+    With measuring errors curves such as log(r), 1/r and exp(-r)/r stand for each other, and with many coordinates the
+    sparsest vector of the null space has scores of terms.
+    """
+    plain = monomials(progress.problem.plain, 2)
+    for entry in [e for e in curves[0][1].entries if all(e in own.entries for _, own in curves)]:
+        family = (*plain, *products([()], [(atom, Elementary((entry,))) for atom, _ in curves]))
+        if _n_beyond(progress, family, states):
+            found = with_exact_laws(progress, family, states, words, drop=1e-10)
+            if len(found.laws) > len(progress.laws):
+                return found
+    return progress
+
+
+def _without_implied(progress: Progress) -> Progress:
+    """Return the search without long approximations that the other laws explain.
+
+    With measuring errors a polynomial found first may be near a function of a law found later.
+    """
+    laws = list(range(len(progress.laws)))
+    for n in sorted(laws, key=lambda n: -cost(progress.laws[n].expression)):
+        others = [m for m in laws if m != n]
+        is_long = len(constants(progress.laws[n].expression)) >= MANY_CONSTANTS
+        if (
+            is_long
+            and outside(progress.slopes[:, others], progress.slopes[:, n]) < progress.problem.criterion.new
+        ):
+            laws = others
+    return replace(progress, laws=tuple(progress.laws[n] for n in laws), slopes=progress.slopes[:, laws])
