@@ -153,7 +153,7 @@ def run_conserved(motion: Motion, out: Path | None, overwrite: bool) -> int:
     aside(console, "tried, with the smallest residuals:")
     for entry in found.residuals:
         grid = f", grid {entry.grid}" if entry.grid else ""
-        values = " ".join(f"{r:.1e}" for r in entry.residuals[:4])
+        values = " ".join(f"{r:.1e}" for r in entry.residuals[:4]) or "no start came near a law"
         aside(console, f"    {entry.family}{grid}: {values}")
     result = {
         "verdict": found.verdict,
