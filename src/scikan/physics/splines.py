@@ -39,8 +39,8 @@ from scikan.train.linear import Refinement, knots_of
 DEGREE = 5
 GRIDS = (10, 20, 40)
 PRODUCT_GRIDS = (6, 12, 24)
-SMALL = 1e-3
-"""Residual at the finest grid below which falling residuals may belong to a law."""
+SMALL, TINY = 1e-3, 1e-5
+"""Residual at the finest grid below which falling residuals may belong to a law; and those that fell before."""
 
 GAP = 10.0
 HOPELESS, EXACT = 0.05, 1e-8
@@ -202,13 +202,21 @@ def _falling(grids: tuple[int, ...], table: Float[np.ndarray, "grids vectors"]) 
     """Return how many of the first vectors fall as a law does, up to the last gap."""
     count = 0
     for v in range(table.shape[1] - 1):
-        evidence = Refinement(grids, tuple(float(r) for r in table[:, v]))
-        falls = evidence.kind == "floor" or evidence.order > 2
-        if not falls or table[-1, v] > SMALL:
+        if not _falls(grids, table[:, v]) or table[-1, v] > SMALL:
             break
         if table[-1, v + 1] > GAP * table[-1, v]:
             count = v + 1
     return count
+
+
+def _falls(grids: tuple[int, ...], residuals: Float[np.ndarray, " grids"]) -> bool:
+    """Return whether residuals fall as a law's do, or fell so until the finest grid had too few rows for more."""
+    evidence = Refinement(grids, tuple(float(r) for r in residuals))
+    if evidence.kind == "floor" or evidence.order > 2:
+        return True
+    best = int(np.argmin(residuals))
+    before = Refinement(grids[: best + 1], tuple(float(r) for r in residuals[: best + 1]))
+    return bool(0 < best and residuals[-1] < TINY and before.order > 2)
 
 
 def _small(residuals: Float[np.ndarray, " vectors"]) -> int:
