@@ -45,7 +45,7 @@ class ConservedLaw:
         residual: rms of f . grad H / (|f| |grad H|) over the samples; from trajectories, the part of its standard
             deviation that lies within trajectories.
         scale: its standard deviation over the samples, in the formula's units.
-        kan: the network of H / scale, compiled from the formula.
+        kan: the network of H / scale, compiled from the formula; of H itself for splines with a hidden node; else None.
         family: the family in which it was found, in words.
         splines: the law in splines where there is no formula.
     """
@@ -59,7 +59,7 @@ class ConservedLaw:
     splines: UnnamedLaw | None = described(default=None, repr=False)
 
     def __call__(self, states: Float[np.ndarray, "rows coordinates"]) -> Float[np.ndarray, " rows"]:
-        """Return the law at states (its formula's values; splines have standard deviation 1)."""
+        """Return the law at states (its formula's values, or those of its splines)."""
         if self.expression is not None:
             return values_of(self.expression, self.names, np.asarray(states, float))
         assert self.splines is not None
@@ -179,7 +179,8 @@ def checked_states(samples: Any, names: Sequence[str] | None) -> tuple[np.ndarra
     given = tuple(names) if names is not None else None
     if given is not None:
         check_names(given)
-    states = check_matrix(samples, given)
+    shape: tuple[int, ...] = getattr(samples, "shape", ())
+    states = check_matrix(samples, given or (numbered_names("z", shape[1]) if len(shape) == 2 else None))
     d = states.shape[1]
     if d < 2:
         raise ShapeError(

@@ -13,13 +13,12 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.bspline import line_coefficients
-from scikan.core.expr import Expr, Symbol, constants, evaluate, substitute, with_constants
-from scikan.core.functions import LIBRARY
+from scikan.core.expr import Expr, Symbol, constants, evaluate, substitute
 from scikan.core.kan import KAN
 from scikan.core.trees import updated
 from scikan.edit.growth import Name
 from scikan.law.ordering import in_order
-from scikan.physics.naming import summands, written
+from scikan.physics.naming import smooth_functions, summands, with_values, written
 from scikan.physics.projected import DEGREE, HiddenSearch, Nodes
 from scikan.physics.writing import cost, weighted_sum
 from scikan.symbolic.fitting import fit_curves
@@ -52,12 +51,7 @@ class _Constants:
 
     def split(self, theta: np.ndarray) -> list[Expr]:
         """Return the formulas with their constants."""
-        trees, at = [], 0
-        for tree in self.trees:
-            n = len(constants(tree))
-            trees.append(with_constants(tree, (theta * self.scale)[at : at + n]))
-            at += n
-        return trees
+        return with_values(self.trees, theta * self.scale)
 
     def weights(self, theta: np.ndarray) -> np.ndarray:
         """Return the inner weights of the node nearest to the formulas."""
@@ -121,7 +115,7 @@ def named_inputs(
 
 def simple_curves(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) -> list[Expr]:
     """Return formulas of `u` near a curve, simplest first: an inner curve is not known as well as the law is."""
-    functions = tuple(f for f in LIBRARY.candidates() if f.name not in ("abs", "sgn"))
+    functions = smooth_functions()
     fits = fit_curves(u[None], curve[None], functions)
     near = [n for n in range(len(functions)) if fits.misfit[0, n] < NEAR]
     near.sort(key=lambda n: (functions[n].complexity, fits.misfit[0, n]))

@@ -105,12 +105,24 @@ def _powers(block: Block, atoms: Atoms) -> np.ndarray:
     return columns((Block(block.powers),), atoms)[0][:, 0]
 
 
-def named_law(parts: Parts, states: States) -> tuple[tuple[Expr, ...], np.ndarray] | None:
-    """Return the law as terms (formulas of the coordinates) and weights, or None if no names hold to rounding."""
-    choices = [templates(states.atoms.values[:, block.atom], values) for block, values in parts.curves]
-    if not all(choices):
+def templates_of(parts: Parts, states: States) -> list[list[Expr]]:
+    """Return formulas of `u` near each of a law's curves."""
+    return [templates(states.atoms.values[:, block.atom], values) for block, values in parts.curves]
+
+
+def named_law(
+    parts: Parts, near: Sequence[Sequence[Expr]], states: States
+) -> tuple[tuple[Expr, ...], np.ndarray] | None:
+    """Return the law as terms (formulas of the coordinates) and weights, or None if no names hold to rounding.
+
+    Args:
+        parts: the law.
+        near: formulas of `u` near each of its curves.
+        states: the rows.
+    """
+    if not all(near):
         return None
-    combined = sorted(product(*choices), key=lambda pick: sum(cost(tree) for tree in pick))
+    combined = sorted(product(*near), key=lambda pick: sum(cost(tree) for tree in pick))
     for pick in combined[:MOST_COMBINATIONS]:
         law = _Named(parts, pick, states.fewer(0))
         values = law.fitted()
@@ -119,7 +131,7 @@ def named_law(parts: Parts, states: States) -> tuple[tuple[Expr, ...], np.ndarra
     return None
 
 
-def offered(parts: Parts, states: States) -> list[tuple[int, Elementary]]:
+def offered(parts: Parts, near: Sequence[Sequence[Expr]], states: States) -> list[tuple[int, Elementary]]:
     """Return, for the atoms of a law's curves, all functions that any of the curves is nearly made of.
 
     Their inner constants are simple numbers; u and u^2 of coordinates are monomials, and not offered. What a curve
@@ -127,9 +139,8 @@ def offered(parts: Parts, states: States) -> list[tuple[int, Elementary]]:
     that a function seen in one curve may be hidden in another.
     """
     pool: dict[Expr, None] = {}
-    for block, values in parts.curves:
-        u = states.atoms.values[:, block.atom]
-        for tree in (*sums_of_powers(u, values), *templates(u, values)):
+    for (block, values), trees in zip(parts.curves, near, strict=True):
+        for tree in (*sums_of_powers(states.atoms.values[:, block.atom], values), *trees):
             pool.update(dict.fromkeys(part for _, part in summands(_simple(tree))))
     entries = [e for e in pool if not constants(e) and e not in (U, U**2, call("abs", U))][:MOST_OFFERED]
     found = []
@@ -186,9 +197,20 @@ def _simple(tree: Expr) -> Expr:
     return simplify(with_constants(tree, numbers))
 
 
+def smooth_functions() -> tuple[Function, ...]:
+    """Return the library's functions that a law may be made of: those with a slope everywhere."""
+    return tuple(f for f in LIBRARY.candidates() if f.name not in ("abs", "sgn"))
+
+
+def with_values(trees: Sequence[Expr], values: Float[np.ndarray, " constants"]) -> list[Expr]:
+    """Return trees with all their constants, one after the other, replaced."""
+    ends = np.cumsum([0, *(len(constants(tree)) for tree in trees)])
+    return [with_constants(t, values[a:b]) for t, a, b in zip(trees, ends[:-1], ends[1:], strict=True)]
+
+
 def templates(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) -> list[Expr]:
     """Return formulas of `u` near a curve, with their constants: single functions, then pairs."""
-    functions = tuple(f for f in LIBRARY.candidates() if f.name not in ("abs", "sgn"))
+    functions = smooth_functions()
     fits = fit_curves(u[None], curve[None], functions)
     order = np.argsort(fits.misfit[0], kind="stable")[:MOST_SINGLES]
     found = [
@@ -243,12 +265,7 @@ class _Named:
     def split(self, values: np.ndarray) -> tuple[np.ndarray, list[Expr]]:
         """Return the weights of monomials, and the trees with their constants."""
         n = len(self.parts.terms)
-        trees, at = [], n
-        for tree in self.trees:
-            count = len(constants(tree))
-            trees.append(with_constants(tree, values[at : at + count]))
-            at += count
-        return values[:n], trees
+        return values[:n], with_values(self.trees, values[n:])
 
     def change(self, values: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return f . grad H on all rows, and the rms size of its parts."""

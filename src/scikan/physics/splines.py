@@ -27,7 +27,7 @@ from scikan.physics.families import (
     n_columns,
     products,
 )
-from scikan.physics.naming import named_law, offered, parts_of
+from scikan.physics.naming import named_law, offered, parts_of, templates_of
 from scikan.physics.problem import Entry, FoundLaw, Progress, unit_residual
 from scikan.physics.search import auxiliary_sets
 from scikan.physics.solving import NullSpace, States, null_space
@@ -339,15 +339,21 @@ def _with_spline_law(search: SplineSearch, found: SplineLaw, states: States) -> 
     problem = progress.problem
     least = max(1e-4, 10 * found.refinement.residuals[-1])
     parts = parts_of(found.family, states.atoms, vector, least)
+    near = templates_of(parts, states)
     cross = monomials(problem.plain, 2) if not any(b.powers for b, _ in parts.curves) else ()
     family = (
         *cross,
-        *(Block(b.powers, a, c) for a, c in offered(parts, states) for b, _ in parts.curves if b.atom == a),
+        *(
+            Block(b.powers, a, c)
+            for a, c in offered(parts, near, states)
+            for b, _ in parts.curves
+            if b.atom == a
+        ),
     )
     exact = with_exact_laws(progress, family, states, found.words, drop=1e-10, has_identities=True)
     if len(exact.laws) > len(progress.laws):
         return replace(search, progress=exact)
-    named = named_law(parts, states)
+    named = named_law(parts, near, states)
     if named is not None:
         plain = weighted_sum(*named)
         residual = unit_residual(plain, problem)
