@@ -1,40 +1,44 @@
-r"""Differential equations in two variables by least squares: splines in each variable, and products of them.
+r"""Differential equations in two variables by least squares: splines in each variable, products of curves, a formula.
 
     residual F(x, u, u_x, u_xx, ...) at collocation points, conditions at boundary points
     -> Gauss-Newton in the coefficients (one step for a linear equation) -> finer grid, from the coarser answer
     -> points and knots go where the residual is large, if the equation is not linear
+    -> $u = \sum_r f_r(x) h_r(y)$, if few products will do: the curves themselves on still finer grids, a KAN
+    -> their names, or a formula of u: the solution, if it solves the equation to rounding (`closed_forms`)
 
-The answer $u = \sum_r f_r(x) h_r(y)$ is a Kolmogorov-Arnold network with one product node for each r; how many it
-needs is told (`rank`). Nothing is trained.
+Nothing is trained.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import jax
 import numpy as np
-from jaxtyping import Float
 
-from scikan.core.errors import SettingError, ShapeError, TrainingError
-from scikan.train.linear import Refinement, knots_of, spline_columns
+from scikan.core.errors import SettingError, ShapeError
+from scikan.core.kan import KAN
+from scikan.law.record import Law
+from scikan.physics.closed_forms import TARGET, closed_form
+from scikan.physics.collocation import Equation, Points, Pointwise, gauss_newton
+from scikan.physics.products import DEGREE, CurveColumns, Curves, Tensor, TensorColumns
+from scikan.train.linear import Refinement, knots_of
 
 
-DEGREE = 5
 GRIDS = (4, 8, 16)
 ROWS_PER_COLUMN = 3
-STEPS = 25
+POINTS_PER_COLUMN = 10
+FEWEST_POINTS = 3000
 SOLVED = 1e-3
 """Residual, relative to its largest part, below which splines solve an equation."""
 
-Points = Float[np.ndarray, "rows 2"]
+SECONDS = 15.0
+
 Verdict = Literal["solved", "approximation", "none"]
-Pointwise = Callable[[Any, Mapping[str, Any]], Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The answer of `solve_equation`.
+    """The answer of `solve_equation`; calling it gives u in splines at points, or a derivative of u.
 
     Args:
         verdict: "solved" (the residual is small and falls with the grid), "approximation" or "none".
@@ -43,9 +47,10 @@ class Solution:
         condition_error: rms of what is left of the conditions, in the unit of u.
         evidence: residuals under refinement.
         rank: products f(x) h(y) larger than what is left of the equation, of the answer's size.
-        parameters: number of coefficients.
-        knots: of the two variables.
-        coefficients: (columns of x, columns of y).
+        function: u in splines: products of curves, or all products of two splines where too many would be needed.
+        model: the law as a KAN, or the products of curves; None if there are neither.
+        law: u as a formula, only if it solves the equation and meets the conditions to rounding.
+        law_residual: what the law leaves of the equation, as `residual`; infinite without a law.
     """
 
     verdict: Verdict
@@ -54,15 +59,22 @@ class Solution:
     condition_error: float
     evidence: Refinement
     rank: int
-    parameters: int
-    knots: tuple[np.ndarray, np.ndarray]
-    coefficients: Float[np.ndarray, "first second"]
+    function: Curves | Tensor
+    model: KAN | None
+    law: Law | None
+    law_residual: float
 
-    def __call__(self, points: Any, derivative: str = "", names: Sequence[str] = ("x", "y")) -> np.ndarray:
+    def __call__(self, points: Any, derivative: str = "") -> np.ndarray:
         """Return u, or a derivative of it such as "xx", at points (rows, 2); shape (rows,)."""
-        at = np.asarray(points, float)
-        first, second = _factors(at, self.knots, derivative, names)
-        return np.asarray(np.einsum("na,ab,nb->n", first, self.coefficients, second))
+        return self.function(np.asarray(points, float), derivative)
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.law}" if self.law is not None else f"{self.verdict}: {self.reason}"
+
+    @property
+    def parameters(self) -> int:
+        """Number of coefficients of the splines."""
+        return self.function.n_coefficients
 
 
 def solve_equation(
@@ -73,6 +85,7 @@ def solve_equation(
     derivatives: Sequence[str] = ("x", "y", "xx", "yy"),
     names: Sequence[str] = ("x", "y"),
     grids: Sequence[int] = GRIDS,
+    seconds: float = SECONDS,
     seed: int = 0,
 ) -> Solution:
     """Return the solution of a differential equation on a rectangle.
@@ -84,7 +97,8 @@ def solve_equation(
         derivatives: which ones the residual reads.
         names: of the variables, one letter each.
         grids: intervals of every variable, rising.
-        seed: of the collocation points.
+        seconds: of the search for a formula, where the curves of the solution have no names; 0 for no such search.
+        seed: of the collocation points and of the search.
 
     Raises:
         ShapeError: conditions of another shape.
@@ -95,16 +109,27 @@ def solve_equation(
         Poisson: `solve_equation(lambda x, u: u["xx"] + u["yy"] - f(x), box, [(edge, values)])`.
     """
     places, values = _checked(box, conditions, derivatives, names, grids)
-    problem = _Problem(residual, np.asarray(box, float), places, values, ("", *derivatives), tuple(names))
+    equation = Equation(residual, np.asarray(box, float), places, values, ("", *derivatives), tuple(names))
     rng = np.random.default_rng(seed)
-    unseen = problem.inside(rng.uniform(size=(2000, 2)))
-    solved: _Fit | None = None
-    left: list[float] = []
-    for grid in grids:
-        solved = problem.solved(grid, rng, solved)
-        left.append(problem.relative(solved, unseen))
-    assert solved is not None
-    return _judged(problem, solved, Refinement(tuple(grids), tuple(left)))
+    unseen = equation.inside(rng.uniform(size=(2000, 2)))
+    tensor, evidence = _tensor(equation, grids, rng, unseen)
+    curves, evidence = _products(equation, tensor, evidence, rng, unseen)
+    function = tensor if curves is None else curves
+    verdict, reason, missed = _judged(equation, function, evidence)
+    network = None if curves is None else curves.network(TARGET)
+    form = None if verdict == "none" else closed_form(equation, function, network, seconds, seed)
+    return Solution(
+        "solved" if form else verdict,
+        f"{reason} {form}" if form else reason,
+        evidence.residuals[-1],
+        missed,
+        evidence,
+        _rank(tensor, evidence) if curves is None else curves.rank,
+        function,
+        form.model if form else network,
+        form.law if form else None,
+        form.residual if form else float("inf"),
+    )
 
 
 def _checked(
@@ -133,165 +158,91 @@ def _checked(
     return np.concatenate([p for p, _ in pairs]), np.concatenate([v for _, v in pairs])
 
 
-def _factors(
-    at: Points, knots: tuple[np.ndarray, np.ndarray], derivative: str, names: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def _tensor(
+    equation: Equation, grids: Sequence[int], rng: np.random.Generator, unseen: Points
+) -> tuple[Tensor, Refinement]:
+    """Return the solution in all products of splines, on the finest grid, and what was left on every grid."""
+    found: Tensor | None = None
+    linear, left = False, []
+    for grid in grids:
+        found, linear = _solved(equation, grid, rng, found, linear)
+        left.append(equation.relative(found, unseen))
+    assert found is not None
+    return found, Refinement(tuple(grids), tuple(left))
+
+
+def _solved(
+    equation: Equation, grid: int, rng: np.random.Generator, before: Tensor | None, linear: bool
+) -> tuple[Tensor, bool]:
+    """Return the least-squares solution on a grid, from the one before, and whether the equation is linear."""
+    evenly = before is None or linear
+    at = _points(equation, grid, rng, None if evenly else before)
+    ends = equation.box.T
     first, second = (
-        spline_columns(at[:, n], knots[n], DEGREE, derivative.count(name)) for n, name in enumerate(names)
+        knots_of(np.concatenate([at[:, n], ends[:, n]]), grid, DEGREE, 0.0 if evenly else 0.5) for n in (0, 1)
     )
-    return first, second
+    family = TensorColumns(equation, at, (first, second))
+    if before is None:
+        start = np.linalg.lstsq(family.fixed, equation.values, rcond=1e-10)[0]
+    else:
+        start = np.linalg.lstsq(family.columns[0], before(at), rcond=1e-12)[0]
+    coef, linear = gauss_newton(equation, at, family, start)
+    shape = (len(first) - DEGREE - 1, len(second) - DEGREE - 1)
+    return Tensor((first, second), coef.reshape(shape), equation.names), linear
 
 
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    knots: tuple[np.ndarray, np.ndarray]
-    coef: Float[np.ndarray, " columns"]
-    linear: bool
+def _points(equation: Equation, grid: int, rng: np.random.Generator, before: Tensor | None) -> Points:
+    """Return collocation points; half as many more where the residual before is large, if there is one."""
+    side = int(np.ceil(np.sqrt(ROWS_PER_COLUMN) * (grid + DEGREE)))
+    # Chebyshev points: splines are least held near the edges.
+    line = _towards_edges((np.arange(side) + 0.5) / side)
+    even = equation.inside(np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2))
+    if before is None:
+        return even
+    pool = equation.inside(rng.uniform(size=(4 * len(even), 2)))
+    weight = np.abs(equation.at(pool, equation.jet(before, pool))[0])
+    chosen = rng.choice(len(pool), len(even) // 2, replace=False, p=weight / weight.sum())
+    return np.concatenate([even, pool[chosen]])
 
 
-class _Problem:
-    """The equation, its conditions, and its linearisation at coefficients."""
+def _towards_edges(unit: np.ndarray) -> np.ndarray:
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * unit))
 
-    def __init__(
-        self,
-        residual: Pointwise,
-        box: np.ndarray,
-        places: Points,
-        values: np.ndarray,
-        derivatives: tuple[str, ...],
-        names: tuple[str, ...],
-    ) -> None:
-        self.box, self.places, self.values = box, places, values
-        self.derivatives, self.names = derivatives, names
-        keys = tuple(d or "u" for d in derivatives)
 
-        def pointwise(x: Any, jet: Any) -> Any:
-            return residual(x, dict(zip(keys, jet, strict=True)))
+def _products(
+    equation: Equation, tensor: Tensor, evidence: Refinement, rng: np.random.Generator, unseen: Points
+) -> tuple[Curves | None, Refinement]:
+    """Return the solution as products of curves on finer grids, if they are few enough, and the evidence with it.
 
-        self._all = jax.jit(jax.vmap(jax.value_and_grad(pointwise, argnums=1)))
-
-    def inside(self, unit: Points) -> Points:
-        """Return points of the box from points of the unit square."""
-        return np.asarray(self.box[:, 0] + unit * np.ptp(self.box, axis=1))
-
-    def columns(self, at: Points, knots: tuple[np.ndarray, np.ndarray], derivative: str) -> np.ndarray:
-        """Return all products of splines, (rows, columns)."""
-        first, second = _factors(at, knots, derivative, self.names)
-        return np.asarray((first[:, :, None] * second[:, None, :]).reshape(len(at), -1))
-
-    def at(self, at: Points, jet: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return residuals (rows,) and their derivatives by every entry of the jet (rows, entries)."""
-        left, slopes = (np.asarray(a) for a in self._all(at, jet))
-        if not (np.all(np.isfinite(left)) and np.all(np.isfinite(slopes))):
-            raise TrainingError(
-                "The residual is not finite inside the box.", fix="check it at single points."
-            )
-        return left, slopes
-
-    def relative(self, fit: _Fit, at: Points) -> float:
-        """Return the rms residual over the rms of its largest part."""
-        jet = self.jet(at, fit)
-        left, slopes = self.at(at, jet)
-        parts = np.sqrt(np.mean((slopes * jet) ** 2, axis=0))
-        return float(np.sqrt(np.mean(left**2)) / max(parts.max(), 1e-300))
-
-    def jet(self, at: Points, fit: _Fit) -> np.ndarray:
-        """Return u and its derivatives, (rows, entries)."""
-        return np.stack([self.columns(at, fit.knots, d) @ fit.coef for d in self.derivatives], axis=1)
-
-    def points(self, grid: int, rng: np.random.Generator, before: _Fit | None) -> Points:
-        """Return collocation points; half of them by the residual before, if the equation is not linear."""
-        side = int(np.ceil(np.sqrt(ROWS_PER_COLUMN) * (grid + DEGREE)))
-        # Chebyshev points: splines are least held near the edges.
-        line = 0.5 - 0.5 * np.cos(np.pi * (np.arange(side) + 0.5) / side)
-        even = self.inside(np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2))
-        if before is None or before.linear:
-            return even
-        pool = self.inside(rng.uniform(size=(4 * len(even), 2)))
-        weight = np.abs(self.at(pool, self.jet(pool, before))[0])
-        chosen = rng.choice(len(pool), len(even) // 2, replace=False, p=weight / weight.sum())
-        return np.concatenate([even, pool[chosen]])
-
-    def solved(self, grid: int, rng: np.random.Generator, before: _Fit | None) -> _Fit:
-        """Return the least-squares solution on a grid, from the one before."""
-        at = self.points(grid, rng, before)
-        adaptive = 0.0 if before is None or before.linear else 0.5
-        ends = self.box.T
-        knots = tuple(
-            knots_of(np.concatenate([at[:, n], ends[:, n]]), grid, DEGREE, adaptive) for n in (0, 1)
+    Grids are halved as long as that takes no more coefficients than the tensor and leaves less of the equation.
+    """
+    curves, found = tensor.split(_rank(tensor, evidence)), None
+    while (finer := curves.refined()).n_coefficients <= tensor.n_coefficients:
+        unit = rng.uniform(size=(max(FEWEST_POINTS, POINTS_PER_COLUMN * finer.n_coefficients), 2))
+        at = equation.inside(_towards_edges(unit))
+        coef, _ = gauss_newton(
+            equation, at, CurveColumns(equation, at, finer.knots, finer.rank), finer.flat()
         )
-        assert len(knots) == 2
-        columns = [self.columns(at, knots, d) for d in self.derivatives]
-        fixed = self.columns(self.places, knots, "")
-        if before is None:
-            coef = np.linalg.lstsq(fixed, self.values, rcond=1e-10)[0]
-        else:
-            coef = np.linalg.lstsq(columns[0], self.jet(at, before)[:, 0], rcond=1e-12)[0]
-        return self._newton(at, knots, columns, fixed, coef)
-
-    def _newton(
-        self, at: Points, knots: Any, columns: list[np.ndarray], fixed: np.ndarray, coef: np.ndarray
-    ) -> _Fit:
-        """Return the fit by damped Gauss-Newton."""
-
-        def state(c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return self.at(at, np.stack([a @ c for a in columns], axis=1))
-
-        left, slopes = state(coef)
-        first = slopes
-        rows = sum(slopes[:, [d]] * a for d, a in enumerate(columns))
-        # Conditions weigh as much, row for row, as the equation does through its columns.
-        weight = float(np.sqrt(np.mean(np.square(rows)) / np.mean(fixed**2)))
-        wrong = fixed @ coef - self.values
-        cost = float(left @ left + weight**2 * (wrong @ wrong))
-        for _ in range(STEPS):
-            rows = sum(slopes[:, [d]] * a for d, a in enumerate(columns))
-            matrix = np.concatenate([np.asarray(rows), weight * fixed])
-            size = np.sqrt(np.sum(matrix**2, axis=0)) + 1e-300
-            right = -np.concatenate([left, weight * wrong])
-            step = np.linalg.lstsq(matrix / size, right, rcond=1e-13)[0] / size
-            for share in (1.0, 0.5, 0.25, 0.1, 0.02):
-                trial = coef + share * step
-                after, bend = state(trial)
-                off = fixed @ trial - self.values
-                lower = float(after @ after + weight**2 * (off @ off))
-                if lower < cost:
-                    break
-            else:
-                break
-            gain = (cost - lower) / max(cost, 1e-300)
-            coef, left, slopes, wrong, cost = trial, after, bend, off, lower
-            if np.allclose(slopes, first, rtol=1e-10, atol=1e-12) or gain < 1e-4:
-                break
-        return _Fit(knots, coef, bool(np.allclose(slopes, first, rtol=1e-10, atol=1e-12)))
+        curves = finer.with_flat(coef)
+        left = equation.relative(curves, unseen)
+        if left >= evidence.residuals[-1]:
+            break
+        found = curves
+        evidence = Refinement((*evidence.grids, 2 * evidence.grids[-1]), (*evidence.residuals, left))
+    return found, evidence
 
 
-def _judged(problem: _Problem, fit: _Fit, evidence: Refinement) -> Solution:
-    left = evidence.residuals[-1]
-    shape = tuple(len(k) - DEGREE - 1 for k in fit.knots)
-    coefficients = fit.coef.reshape(shape)
-    # Values and not coefficients: those of the outermost splines are known worst.
-    first, second = _factors(
-        problem.inside(np.linspace(0, 1, 101)[:, None] * np.ones(2)), fit.knots, "", problem.names
-    )
-    singular = np.linalg.svd(first @ coefficients @ second.T, compute_uv=False)
-    wrong = problem.columns(problem.places, fit.knots, "") @ fit.coef - problem.values
-    missed = float(np.sqrt(np.mean(wrong**2)))
-    holds = missed < SOLVED * max(float(np.std(problem.values)), float(np.abs(coefficients).max()))
+def _rank(tensor: Tensor, evidence: Refinement) -> int:
+    return tensor.rank(max(1e-6, evidence.residuals[-1]))
+
+
+def _judged(
+    equation: Equation, solution: Tensor | Curves, evidence: Refinement
+) -> tuple[Verdict, str, float]:
+    """Return the verdict, its reason, and what is left of the conditions."""
+    left, missed = evidence.residuals[-1], equation.missed(solution)
+    size = max(float(np.std(equation.values)), float(np.abs(solution(equation.places)).max()))
     told = f"what is left of the equation is {evidence} of its largest part; conditions are missed by {missed:.1g}"
-    verdict: Verdict = "approximation"
-    if left < SOLVED and holds and evidence.kind != "flat":
-        verdict = "solved"
-    elif left > 0.3:
-        verdict = "none"
-    return Solution(
-        verdict,
-        f"{told}.",
-        left,
-        missed,
-        evidence,
-        int(np.sum(singular > max(1e-6, left) * singular[0])),
-        coefficients.size,
-        fit.knots,
-        coefficients,
-    )
+    if left < SOLVED and missed < SOLVED * size and evidence.kind != "flat":
+        return "solved", f"{told}.", missed
+    return ("none" if left > 0.3 else "approximation"), f"{told}.", missed
