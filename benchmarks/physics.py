@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "physics"))
 
 import deformations
 import motions
+from test_equations import EQUATIONS, solved
 
 import scikan as kn
 
@@ -135,6 +136,29 @@ def hole(mass: bool) -> Callable[[int], Answer]:
     return run
 
 
+def rapidity(seed: int) -> Answer:
+    """Velocities: the rational law and the sum of rapidities, proved the same."""
+    u, v = np.random.default_rng(seed).uniform(-0.9, 0.9, (2, 400))
+    data = kn.Dataset.from_arrays(
+        np.stack([u, v], axis=1), (u + v) / (1 + u * v), names=("u", "v"), targets=("w",)
+    )
+    found = kn.discover(data, kn.Config(key=seed))
+    form = found.sum_form
+    forms = [str(found.law), "no sum" if form is None else str(form.law)]
+    right = found.verdict == "law" and form is not None and form.proof == "algebra"
+    right = right and forms == ["w = (u + v)/(1 + u*v)", "w = tanh(arctanh(u) + arctanh(v))"]
+    return right, found.verdict, float("nan") if form is None else form.gap, "; ".join(forms)
+
+
+def equation(name: str) -> Callable[[int], Answer]:
+    def run(seed: int) -> Answer:
+        found = solved(name, seed=seed)
+        right = found.law is not None and found.law_residual < 1e-14 and found.parameters <= 500
+        return right, found.verdict, found.law_residual, str(found.law)
+
+    return run
+
+
 def cases() -> dict[str, Callable[[int], Answer]]:
     """Return all cases by name."""
     cos = lambda q, v: v[:, 0] ** 2 / 2 + np.cos(q[:, 0])
@@ -163,6 +187,8 @@ def cases() -> dict[str, Callable[[int], Answer]]:
         "Lagrangian: damped": lagrangian(lambda rng: _damped(rng), None),
         "Lagrangian along: pendulum": along(0.0),
         "Lagrangian along: damped": along(0.1),
+        "velocities": rapidity,
+        **{f"equation: {name}": equation(name) for name in EQUATIONS},
         "hidden symmetry: Schwarzschild": hole(False),
         "hidden symmetry: Schwarzschild, mass": hole(True),
     }

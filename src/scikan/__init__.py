@@ -42,6 +42,7 @@ _HOMES = {
     "discovery.discover": ("Config", "Discovery", "choose", "discover"),
     "discovery.shared": ("SharedDiscovery", "discover_shared"),
     "discovery.several": ("Discoveries", "discover_each"),
+    "discovery.sums": ("SumForm", "sum_form"),
     "core.mlp": ("MLP",),
     "edit.anatomy": ("auto_swap", "connection_cost", "swap"),
     "edit.attribution": ("Bands", "Scores", "attribute", "attribution_bands", "interactions"),

@@ -54,6 +54,7 @@ def law_json(found: Discovery, data: Dataset, source: Path | None = None) -> dic
             for name, (score, low, high) in found.features.items()
         },
         "structure": _structure(found),
+        "sum_form": _sum_form(found),
         "card": _card(found.card),
         "front": front,
         "dimensionless_groups": offered_groups(data),
@@ -170,6 +171,14 @@ def _structure(found: Discovery) -> dict[str, Any]:
     tree = found.tree
     groups = None if tree is None else [list(branch.columns) for branch in tree.branches or (tree,)]
     return {"groups": groups, "tree": None if tree is None else tree.as_dict(), **found.structure}
+
+
+def _sum_form(found: Discovery) -> dict[str, Any] | None:
+    form = found.sum_form
+    if form is None:
+        return None
+    terms = [str(term) for term in form.terms]
+    return {"formula": str(form.law.expression), "terms": terms, "proof": form.proof, "gap": form.gap}
 
 
 def _card(card: Card) -> dict[str, Any]:

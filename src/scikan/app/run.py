@@ -144,6 +144,10 @@ def print_answer(console: Console, found: Discovery, data: Dataset) -> None:
         _print_units(console, found.law)
         for form in found.branches[1:MOST_BRANCHES]:
             console.print(escape(f"    the same on all rows: {to_text(form, DIGITS)}"))
+        if (summed := found.sum_form) is not None:
+            how = "by algebra" if summed.proof == "algebra" else "to rounding, in this range"
+            told = to_text(summed.law.expression, DIGITS)
+            console.print(escape(f"    the same, {how}: {told}, a function of a sum"))
         for risk in domain_risks(found.law):
             console.print(escape(f"    note: {risk.told}"))
     console.print()

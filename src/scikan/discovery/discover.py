@@ -29,7 +29,9 @@ from scikan.discovery.judging import Choice, Evidence, HeldOut, Verdict, by_hand
 from scikan.discovery.proposals import Proposal, pareto
 from scikan.discovery.protocol import Plan, plan_rows
 from scikan.discovery.search import Found, SearchSettings, Watch, reranked, retold, search
+from scikan.discovery.sums import SumForm, sum_form
 from scikan.discovery.trial import Trial, feature_scores, run_trial
+from scikan.law.ordering import in_order
 from scikan.law.record import Law
 from scikan.structure.tree import Tree, tree
 from scikan.symbolic.kanpiler import kanpiler
@@ -43,6 +45,9 @@ LEAST_ROWS = 6
 
 LARGEST = 1e90
 """Size of a column's values above which, or below whose inverse, sums of powers are no numbers any more."""
+
+LONGER = 2
+"""Nodes that a law as a function of a sum may have more than the law itself, to be told beside it."""
 
 MOST_LOOKED_AT, EXACTLY = 600, 1e-9
 """Rows on which a law's tree is looked for, and the error of its values as a part of their spread."""
@@ -163,6 +168,16 @@ class Discovery:
             return tree(self.law, rows, error=EXACTLY * float(np.std(data.y)), names=data.names)
         except (SettingError, ShapeError):
             return None
+
+    @cached_property
+    def sum_form(self) -> SumForm | None:
+        """The law as a function of a sum (`sum_form`), where that is hardly longer and not how it is written."""
+        if self.law is None:
+            return None
+        form = sum_form(self.law)
+        if form is None or form.law.expression == in_order(self.law.simplify().expression, self.law.names):
+            return None
+        return form if form.law.complexity <= self.law.complexity + LONGER else None
 
     @cached_property
     def card(self) -> Card:

@@ -21,6 +21,8 @@ N_SCREEN = 80
 N_REFINE = 240
 N_STARTS = 4
 N_STEPS = 40
+OWN_SCALES = (1.0, 0.15, 0.25, 0.4, 0.65, 1.6, 2.5, 4.0)
+"""Slopes, in units of half the range, tried for an argument that vanishes where x does."""
 
 Curves = Float[np.ndarray, "curves points"]
 
@@ -63,8 +65,10 @@ def _screen(function: Function, u: Curves, v: Curves, origin: Any) -> Any:
     starts = np.broadcast_to(grid, (len(u), *grid.shape)).copy()
     if "b" in function.free:
         # The user's own origin is the likeliest centre of all: x itself, not x shifted.
+        sizes = OWN_SCALES if "a" in function.free else (1.0,)
         own = np.stack(
-            [np.stack([s * np.ones_like(origin), -s * origin], axis=1) for s in (1.0, -1.0)], axis=1
+            [np.stack([s * np.ones_like(origin), -s * origin], axis=1) for r in sizes for s in (r, -r)],
+            axis=1,
         )
         starts = np.concatenate([own, starts], axis=1)
     elif "a" not in function.free:
