@@ -8,6 +8,7 @@ import pytest
 import scikan as kn
 from scikan.core.expr import Constant, Number, map_children
 from scikan.core.parser import parse
+from scikan.discovery.sums import may_hide_sum
 from scikan.law.record import Law
 
 
@@ -55,6 +56,21 @@ def _as_fitted(expr):
     if isinstance(expr, Number) and expr.value != 1 and not isinstance(expr.value, int):
         return Constant(float(expr.value), 1e-6) if abs(float(expr.value)) < 1 else expr
     return map_children(expr, _as_fitted)
+
+
+@pytest.mark.parametrize(
+    "text, hides",
+    [
+        ("x*y/(x + y)", True),
+        ("x + y + x*y", True),
+        ("x + x**2 + y", False),
+        ("2*x**2*exp(x)*y", False),
+        ("sqrt(x**2 + y**2)", False),
+        ("x", False),
+    ],
+)
+def test_plain_sums_and_products_hide_none(text, hides):
+    assert may_hide_sum(parse(text, ("x", "y"))) is hides
 
 
 def test_one_column_has_no_sum():

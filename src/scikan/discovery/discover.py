@@ -29,7 +29,7 @@ from scikan.discovery.judging import Choice, Evidence, HeldOut, Verdict, by_hand
 from scikan.discovery.proposals import Proposal, pareto
 from scikan.discovery.protocol import Plan, plan_rows
 from scikan.discovery.search import Found, SearchSettings, Watch, reranked, retold, search
-from scikan.discovery.sums import SumForm, sum_form
+from scikan.discovery.sums import SumForm, may_hide_sum, sum_form
 from scikan.discovery.trial import Trial, feature_scores, run_trial
 from scikan.law.ordering import in_order
 from scikan.law.record import Law
@@ -172,7 +172,7 @@ class Discovery:
     @cached_property
     def sum_form(self) -> SumForm | None:
         """The law as a function of a sum (`sum_form`), where that is hardly longer and not how it is written."""
-        if self.law is None:
+        if self.law is None or not may_hide_sum(self.law.expression):
             return None
         form = sum_form(self.law)
         if form is None or form.law.expression == in_order(self.law.simplify().expression, self.law.names):

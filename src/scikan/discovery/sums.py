@@ -21,6 +21,7 @@ from scikan.core.expr import (
     Add,
     Constant,
     Expr,
+    Mul,
     Number,
     Symbol,
     add,
@@ -31,6 +32,7 @@ from scikan.core.expr import (
     multiply,
     substitute,
     symbols,
+    walk,
 )
 from scikan.core.kan import KAN
 from scikan.core.printing import to_sympy
@@ -103,6 +105,15 @@ def sum_form(law: Law) -> SumForm | None:
             if (slopes := _term_slopes(law.expression, start)) is not None:
                 return _written(law, box, start, slopes)
     return None
+
+
+def may_hide_sum(expr: Expr) -> bool:
+    """Return whether a formula may hide a sum: a column occurs twice, and it is no plain sum or product of terms."""
+    parts = [part for part in (expr.args if isinstance(expr, Add | Mul) else (expr,)) if not is_numeric(part)]
+    if len(parts) > 1 and all(len(symbols(part)) == 1 for part in parts):
+        return False
+    columns = [node.name for node in walk(expr) if isinstance(node, Symbol)]
+    return len(columns) > len(set(columns))
 
 
 def _starts(box: Mapping[str, tuple[float, float]]) -> list[dict[str, Number]]:
