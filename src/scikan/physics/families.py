@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.expr import Expr, Number, Symbol, differentiate, evaluate, multiply, power, substitute
+from scikan.core.expr import ONE, Expr, Number, Symbol, differentiate, evaluate, multiply, power, substitute
 from scikan.law.simplify import simplify
 from scikan.train.linear import spline_columns
 
@@ -129,14 +129,17 @@ class Block:
             lower = (*self.powers[:n], (atom, exponent - 1), *self.powers[n + 1 :])
             yield atom, exponent * columns * _monomial(lower, atoms)[:, None]
 
-    def exprs(self, atoms: Atoms) -> tuple[Expr, ...]:
-        """Return the columns as formulas of the coordinates; splines have none."""
-        factors = [power(atoms.exprs[a], Number(e)) for a, e in self.powers]
+    def functions(self, atoms: Atoms) -> tuple[Expr, ...]:
+        """Return the curve's functions of its atom as formulas, simplified; 1 without a curve; splines have none."""
         if self.curve is None:
-            return (multiply(factors),)
+            return (ONE,)
         assert isinstance(self.curve, Elementary)
-        inner = [simplify(substitute(e, {"u": atoms.exprs[self.atom]})) for e in self.curve.entries]
-        return tuple(multiply([*factors, e]) for e in inner)
+        return tuple(simplify(substitute(e, {"u": atoms.exprs[self.atom]})) for e in self.curve.entries)
+
+    def exprs(self, atoms: Atoms, functions: tuple[Expr, ...] | None = None) -> tuple[Expr, ...]:
+        """Return the columns as formulas of the coordinates, from `functions` if these are known."""
+        factors = [power(atoms.exprs[a], Number(e)) for a, e in self.powers]
+        return tuple(multiply([*factors, e]) for e in functions or self.functions(atoms))
 
     @property
     def degree(self) -> int:
@@ -190,7 +193,10 @@ def gradients(
 
 def expressions(family: Family, atoms: Atoms) -> tuple[Expr, ...]:
     """Return every column of a family without splines as a formula."""
-    return tuple(e for block in family for e in block.exprs(atoms))
+    # All monomials times one curve ask for the same functions.
+    first = {(block.atom, block.curve): block for block in family}
+    functions = {key: block.functions(atoms) for key, block in first.items()}
+    return tuple(e for block in family for e in block.exprs(atoms, functions[block.atom, block.curve]))
 
 
 def monomials(atoms: Sequence[int], degree: int, lowest: int = 1) -> Family:

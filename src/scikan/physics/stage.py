@@ -75,14 +75,20 @@ def with_exact_laws(
         small = small_subsets(space.columns)
         small = small[:, space.columns.residuals(small) < rule.holds]
         small = small[:, space.columns.share(small) < MOST_SHARE]
-        fresh = [
-            c
-            for c in range(small.shape[1])
-            if outside(known, gradients(family, rows, small[:, [c]])[:, 0]) > rule.new
-        ]
-        vectors = np.concatenate([small[:, fresh], vectors[:, :MOST_BLURRED]], axis=1)
-    vectors = _short_ones(space.columns, vectors)
+
+        def beyond(some: np.ndarray) -> np.ndarray:
+            slopes = np.swapaxes(gradients(family, rows, some), 0, 1)
+            return np.asarray([outside(known, slope) for slope in slopes])
+
+        blurred = vectors[:, :MOST_BLURRED]
+        # What is blurred may be a new law beside known ones, so that less of it is asked to lie outside them.
+        vectors = np.concatenate(
+            [small[:, beyond(small) > rule.new], blurred[:, beyond(blurred) > rule.new / 3]], axis=1
+        )
+    if not vectors.shape[1]:
+        return progress
     trees = expressions(family, states.atoms)
+    vectors = _short_ones(space.columns, vectors, trees)
     room = len(progress.problem.names) - 1 - len(progress.laws)
     for c in independent_ones(known, gradients(family, rows, vectors), rule.new, most=room):
         errors = standard_errors(space.columns, vectors[:, c]) if noisy else None
@@ -104,15 +110,14 @@ def null_count(space: NullSpace, rule: Criterion) -> int:
     return n
 
 
-def _short_ones(table: Laid, vectors: np.ndarray) -> np.ndarray:
+def _short_ones(table: Laid, vectors: np.ndarray, trees: tuple[Expr, ...]) -> np.ndarray:
     """Return vectors that are laws, each solved on its own terms, the shortest formulas first."""
-    trees = expressions(table.family, table.states.atoms)
     mixed = np.asarray([len(block.powers) > 1 for block in table.family for _ in range(n_columns((block,)))])
     lengths = np.asarray([cost(tree) + 1.0 for tree in trees]) + 0.5 * mixed
     rule = EXACTLY if table.states.noise is None else WITHIN_NOISE
     found: list[tuple[float, float, np.ndarray]] = []
     for c in np.argsort((vectors != 0).T @ lengths, kind="stable")[:MOST_CANDIDATES]:
-        vector, residual = polished(table, vectors[:, c])
+        vector, residual = polished(table, vectors[:, c], rule.holds)
         if residual < rule.holds and (table.errors is None or table.share(vector[:, None])[0] < MOST_SHARE):
             live = np.flatnonzero(vector)
             plain = weighted_sum([trees[k] for k in live], vector[live])
