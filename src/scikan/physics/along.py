@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from scikan.core.errors import SettingError, ShapeError
 from scikan.physics.conserved import ConservedQuantities, checked_states, described_law
@@ -77,7 +78,8 @@ def conserved_along(
     # Trajectories are mixed, so that every third is no pattern of how they were made.
     shuffled = np.random.default_rng(0).permutation(len(sizes))
     problem = Problem(names, rows, velocities, tuple(angles), shuffled[groups], noise)
-    return _record(exact_search(problem))
+    with threadpool_limits(limits=1):
+        return _record(exact_search(problem))
 
 
 def _times(time: Any, n: int) -> Float[np.ndarray, " rows"]:

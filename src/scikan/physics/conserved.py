@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from scikan.core.checks import check_matrix
 from scikan.core.errors import CompileError, SettingError, ShapeError, TableError
@@ -165,8 +166,10 @@ def conserved_quantities(
             "The field is zero at all samples: every function is conserved.", fix="check the field."
         )
     problem = Problem(names, states, velocities, at_angles)
-    search = _without_local(with_splines(exact_search(problem)), call)
-    return _judged(_without_local(with_inner_laws(search, seed), call), call, seed)
+    # Many small matrices: threads would wait for each other, thirty times as long where cores are shared.
+    with threadpool_limits(limits=1):
+        search = _without_local(with_splines(exact_search(problem)), call)
+        return _judged(_without_local(with_inner_laws(search, seed), call), call, seed)
 
 
 def checked_states(samples: Any, names: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:

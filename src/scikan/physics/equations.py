@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from scikan.core.errors import SettingError, ShapeError
 from scikan.core.kan import KAN
@@ -112,12 +113,13 @@ def solve_equation(
     equation = Equation(residual, np.asarray(box, float), places, values, ("", *derivatives), tuple(names))
     rng = np.random.default_rng(seed)
     unseen = equation.inside(rng.uniform(size=(2000, 2)))
-    tensor, evidence = _tensor(equation, grids, rng, unseen)
-    curves, evidence = _products(equation, tensor, evidence, rng, unseen)
-    function = tensor if curves is None else curves
-    verdict, reason, missed = _judged(equation, function, evidence)
-    network = None if curves is None else curves.network(TARGET)
-    form = None if verdict == "none" else closed_form(equation, function, network, seconds, seed)
+    with threadpool_limits(limits=1):
+        tensor, evidence = _tensor(equation, grids, rng, unseen)
+        curves, evidence = _products(equation, tensor, evidence, rng, unseen)
+        function = tensor if curves is None else curves
+        verdict, reason, missed = _judged(equation, function, evidence)
+        network = None if curves is None else curves.network(TARGET)
+        form = None if verdict == "none" else closed_form(equation, function, network, seconds, seed)
     return Solution(
         "solved" if form else verdict,
         f"{reason} {form}" if form else reason,
