@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from scikan.core.checks import check_rows
 from scikan.core.dataset import Dataset
@@ -159,7 +160,8 @@ def _of_data(data: Dataset, output: int, error: float | None) -> Probe:
         raise SettingError(f"There is no output {output}.", fix=f"choose from 0 to {data.n_outputs - 1}.")
     pick = evenly(data.n_rows, N_ROWS)
     x, y = data.x[pick], data.y[pick, output]
-    surrogate = fit_surrogate(x, y)
+    with threadpool_limits(limits=1):  # Many small matrices, for which threads wait for each other.
+        surrogate = fit_surrogate(x, y)
     if error is None:
         error = error_of(surrogate, np.ones(len(y)))
     value = surrogate.predict
