@@ -21,7 +21,7 @@ N_SCREEN = 80
 N_REFINE = 240
 N_STARTS = 4
 N_STEPS = 40
-OWN_SCALES = (1.0, 0.15, 0.25, 0.4, 0.65, 1.6, 2.5, 4.0)
+OWN_SCALES = (1.0, -1.0, 0.15, -0.15, 0.25, -0.25, 0.4, -0.4, 0.65, -0.65, 1.6, -1.6, 2.5, -2.5, 4.0, -4.0)
 """Slopes, in units of half the range, tried for an argument that vanishes where x does."""
 
 Curves = Float[np.ndarray, "curves points"]
@@ -59,25 +59,29 @@ def fit_curves(x: Curves, y: Curves, functions: tuple[Function, ...]) -> CurveFi
 
 
 def _screen(function: Function, u: Curves, v: Curves, origin: Any) -> Any:
-    """Return the best starts (curves, N_STARTS, 2) of (a, b) in unit coordinates."""
+    """Return the best starts (curves, N_STARTS + 1, 2) of (a, b) in unit coordinates."""
     few = evenly(u.shape[1], N_SCREEN)
     grid = start_grid(function)
     starts = np.broadcast_to(grid, (len(u), *grid.shape)).copy()
+    # The user's own origin is the likeliest centre of all: x itself, not x shifted.
+    own = np.stack([np.stack([s * np.ones_like(origin), -s * origin], axis=1) for s in OWN_SCALES], axis=1)
     if "b" in function.free:
-        # The user's own origin is the likeliest centre of all: x itself, not x shifted.
-        sizes = OWN_SCALES if "a" in function.free else (1.0,)
-        own = np.stack(
-            [np.stack([s * np.ones_like(origin), -s * origin], axis=1) for r in sizes for s in (r, -r)],
-            axis=1,
-        )
-        starts = np.concatenate([own, starts], axis=1)
+        starts = np.concatenate([own[:, :2], starts], axis=1)
     elif "a" not in function.free:
-        starts = np.stack([np.ones_like(origin), -origin], axis=1)[:, None, :]
-    argument = starts[:, :, :1] * u[:, None, few] + starts[:, :, 1:]
-    loss = _projected_misfit(function.value(np, argument), v[:, None, few])
-    best = np.argsort(loss, axis=1)[:, :N_STARTS]
+        starts = own[:, :1]
+    chosen = _best_starts(function, u[:, few], v[:, few], starts, N_STARTS)
+    # Functions of a narrow domain are defined at few starts: one of those in other units is always refined as well.
+    more = own if {"a", "b"} <= set(function.free) else starts
+    return np.concatenate([chosen, _best_starts(function, u[:, few], v[:, few], more, 1)], axis=1)
+
+
+def _best_starts(function: Function, u: Curves, v: Curves, starts: Any, most: int) -> Any:
+    """Return those starts of each curve whose misfit is least, the first repeated if there are too few."""
+    argument = starts[:, :, :1] * u[:, None] + starts[:, :, 1:]
+    loss = _projected_misfit(function.value(np, argument), v[:, None])
+    best = np.argsort(loss, axis=1)[:, :most]
     chosen = np.take_along_axis(starts, best[:, :, None], axis=1)
-    missing = N_STARTS - chosen.shape[1]
+    missing = most - chosen.shape[1]
     return (
         np.concatenate([chosen, np.repeat(chosen[:, :1], missing, axis=1)], axis=1) if missing > 0 else chosen
     )
