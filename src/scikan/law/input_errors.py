@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.errors import ColumnError, SettingError, ShapeError
-from scikan.core.expr import Constant, Expr, constants, symbols, with_constants
+from scikan.core.expr import Expr, constants, symbols
 from scikan.core.names import nearest
-from scikan.law.refitting import ROUNDING, Readout, Refit, refit, solve
+from scikan.law.refitting import ROUNDING, Readout, Refit, refit, refitted, solve
 from scikan.law.tape import Tape, tape
 
 
@@ -238,8 +238,7 @@ def refit_by_distance(
     problem = distances(expr, columns, y, errors)
     start = np.array([c.value for c in constants(expr)], dtype=float)
     solved = solve(problem, start, steps, robust and len(start) > 0)
-    fitted = [Constant(float(v), float(e)) for v, e in zip(solved.values, solved.errors, strict=True)]
-    return Refit(with_constants(expr, fitted), solved.mean_square, solved.covariance, solved.converged)
+    return refitted(expr, solved)
 
 
 def refit_with_errors(

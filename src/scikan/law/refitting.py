@@ -154,8 +154,7 @@ def refit(
     if not found:
         return Refit(expr, start.loss / len(problem.y), np.zeros((0, 0)), np.isfinite(start.loss).item())
     solved = solve(problem, start.values, steps, robust)
-    fitted = [Constant(float(v), float(e)) for v, e in zip(solved.values, solved.errors, strict=True)]
-    return Refit(with_constants(expr, fitted), solved.mean_square, solved.covariance, solved.converged)
+    return refitted(expr, solved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +166,12 @@ class Solved:
     covariance: np.ndarray
     mean_square: float
     converged: bool
+
+
+def refitted(expr: Expr, solved: Solved) -> Refit:
+    """Return a formula with its constants at a least-squares point, in the order of `constants(expr)`."""
+    fitted = [Constant(float(v), float(e)) for v, e in zip(solved.values, solved.errors, strict=True)]
+    return Refit(with_constants(expr, fitted), solved.mean_square, solved.covariance, solved.converged)
 
 
 def solve(problem: Problem, values: np.ndarray, steps: int = 60, robust: bool = True) -> Solved:

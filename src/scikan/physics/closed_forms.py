@@ -25,7 +25,7 @@ from scikan.core.expr import (
 from scikan.core.kan import KAN
 from scikan.discovery.discover import Config, discover
 from scikan.law.record import Law
-from scikan.law.refitting import Refit, solve
+from scikan.law.refitting import Refit, refitted, solve
 from scikan.law.simplify import simplify
 from scikan.law.snapping import simplest_number, snap_by
 from scikan.physics.collocation import Derived, Equation, Points
@@ -133,9 +133,7 @@ def _fitted(expr: Expr, equation: Equation, at: Points, size: float) -> Expr:
         if not found:
             left = problem(values)[0]
             return Refit(tree, float(np.mean(left**2)), np.zeros((0, 0)), True)
-        solved = solve(problem, values)
-        fresh = [Constant(float(v), float(e)) for v, e in zip(solved.values, solved.errors, strict=True)]
-        return Refit(with_constants(tree, fresh), solved.mean_square, solved.covariance, solved.converged)
+        return refitted(tree, solve(problem, values))
 
     return simplify(snap_by(fit, expr, 1.0, len(at) + len(equation.places)).expr)
 

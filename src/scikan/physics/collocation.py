@@ -1,7 +1,7 @@
 """A differential equation at points, and Gauss-Newton for any family of functions that may solve it.
 
 A family lays out values and derivatives (a jet) at the points as a function of its coefficients; what it is made of
-(`products.TensorColumns`, `products.CurveColumns`) is not known here.
+(`products.TensorColumns`, `products.ProductColumns`) is not known here.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -21,7 +21,7 @@ from scikan.core.kan import KAN
 from scikan.law.record import Law
 from scikan.physics.closed_forms import TARGET, closed_form
 from scikan.physics.collocation import Equation, Points, Pointwise, gauss_newton
-from scikan.physics.products import DEGREE, CurveColumns, Curves, Tensor, TensorColumns
+from scikan.physics.products import DEGREE, ProductColumns, Products, Tensor, TensorColumns
 from scikan.train.linear import Refinement, knots_of
 
 
@@ -60,7 +60,7 @@ class Solution:
     condition_error: float
     evidence: Refinement
     rank: int
-    function: Curves | Tensor
+    function: Products | Tensor
     model: KAN | None
     law: Law | None
     law_residual: float
@@ -213,7 +213,7 @@ def _towards_edges(unit: np.ndarray) -> np.ndarray:
 
 def _products(
     equation: Equation, tensor: Tensor, evidence: Refinement, rng: np.random.Generator, unseen: Points
-) -> tuple[Curves | None, Refinement]:
+) -> tuple[Products | None, Refinement]:
     """Return the solution as products of curves on finer grids, if they are few enough, and the evidence with it.
 
     Grids are halved as long as that takes no more coefficients than the tensor and leaves less of the equation.
@@ -223,7 +223,7 @@ def _products(
         unit = rng.uniform(size=(max(FEWEST_POINTS, POINTS_PER_COLUMN * finer.n_coefficients), 2))
         at = equation.inside(_towards_edges(unit))
         coef, _ = gauss_newton(
-            equation, at, CurveColumns(equation, at, finer.knots, finer.rank), finer.flat()
+            equation, at, ProductColumns(equation, at, finer.knots, finer.rank), finer.flat()
         )
         curves = finer.with_flat(coef)
         left = equation.relative(curves, unseen)
@@ -239,7 +239,7 @@ def _rank(tensor: Tensor, evidence: Refinement) -> int:
 
 
 def _judged(
-    equation: Equation, solution: Tensor | Curves, evidence: Refinement
+    equation: Equation, solution: Tensor | Products, evidence: Refinement
 ) -> tuple[Verdict, str, float]:
     """Return the verdict, its reason, and what is left of the conditions."""
     left, missed = evidence.residuals[-1], equation.missed(solution)

@@ -95,24 +95,28 @@ def long_orbits(
                 break
             solver = DOP853(moving, now, z.ravel(), duration, rtol=RTOL, atol=1e-12 * float(spread.max()))
             ends = np.zeros_like(goes)
-            for since_start in range(MOST_STEPS - steps):
+            for settled in range(-SETTLING, MOST_STEPS - steps - SETTLING):
                 if solver.status != "running" or ends.any():
                     break
                 before = now
                 solver.step()
                 now, z, steps = float(solver.t), solver.y.reshape(z.shape), steps + 1
                 ends = goes & ~np.all(np.abs(z - middle) < far, axis=1)
-                is_short = since_start > SETTLING and now - before < SHORTEST * duration
-                if solver.status == "failed" or (is_short and now < duration):
-                    pace = np.linalg.norm(field(z) / spread, axis=1)
-                    ends[np.argmax(np.where(goes, np.nan_to_num(pace, nan=np.inf), -1.0))] = True
-                inner = np.flatnonzero((times > before) & (times <= now))
-                if len(inner):
-                    seen = solver.dense_output()(times[inner]).T.reshape(len(inner), *z.shape)
-                    kept = goes & ~ends
-                    orbits[np.ix_(kept, inner)] = np.swapaxes(seen, 0, 1)[kept]
+                is_short = settled > 0 and now < duration and now - before < SHORTEST * duration
+                if solver.status == "failed" or is_short:
+                    ends[_fastest(field(z) / spread, goes)] = True
+                seen = np.flatnonzero((times > before) & (times <= now))
+                kept = goes & ~ends
+                for n in seen:
+                    orbits[kept, n] = solver.dense_output()(times[n]).reshape(z.shape)[kept]
             goes = goes & ~ends
     return orbits if np.isfinite(orbits[:, 1:, 0]).any() else None
+
+
+def _fastest(velocities: Float[np.ndarray, "orbits coordinates"], goes: np.ndarray) -> int:
+    """Return which of the orbits that go is fastest, or has a velocity that is no number."""
+    pace = np.nan_to_num(np.linalg.norm(velocities, axis=1), nan=np.inf)
+    return int(np.argmax(np.where(goes, pace, -1.0)))
 
 
 def reached_states(

@@ -1,6 +1,6 @@
 r"""Functions of two variables as sums of products of splines, $u = \sum_r f_r(x) h_r(y)$, laid out at points.
 
-A `Tensor` has one coefficient for every pair of splines, and u is linear in them. `Curves` are the f_r and h_r
+A `Tensor` has one coefficient for every pair of splines, and u is linear in them. `Products` are the f_r and h_r
 themselves: far fewer coefficients, so that far finer grids are in reach, and a network with a product node for each r.
 """
 
@@ -55,7 +55,7 @@ def _outer(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray((first[:, :, None] * second[:, None, :]).reshape(len(first), -1))
 
 
-class CurveColumns:
+class ProductColumns:
     """Products of curves at collocation points: `collocation.Family`; coefficients are those of all f_r, then h_r."""
 
     is_linear = False
@@ -108,14 +108,14 @@ class Tensor:
         """Return how many products f(x) h(y) it needs to an accuracy relative to the largest one."""
         return int(np.sum((size := self._svd()[1]) > tolerance * size[0]))
 
-    def split(self, rank: int) -> "Curves":
+    def split(self, rank: int) -> "Products":
         """Return the so many products that it is closest to, largest first."""
         left, size, right = self._svd()
         root = np.sqrt(size[:rank])
         first, second = (spline_columns(_line(k), k, DEGREE) for k in self.knots)
         f = np.linalg.lstsq(first, left[:, :rank] * root, rcond=None)[0]
         h = np.linalg.lstsq(second, right[:rank].T * root, rcond=None)[0]
-        return Curves(self.knots, f, h, self.names)
+        return Products(self.knots, f, h, self.names)
 
     def _svd(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         # Values and not coefficients: those of the outermost splines are known worst.
@@ -124,7 +124,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Curves:
+class Products:
     """A sum of products of splines: coefficients (columns, rank) of the curves of either variable."""
 
     knots: Knots
@@ -148,20 +148,20 @@ class Curves:
         return int(self.first.size + self.second.size)
 
     def flat(self) -> Float[np.ndarray, " columns"]:
-        """Return all coefficients in the order of `CurveColumns`."""
+        """Return all coefficients in the order of `ProductColumns`."""
         return np.concatenate([self.first.ravel(), self.second.ravel()])
 
-    def with_flat(self, coef: Float[np.ndarray, " columns"]) -> "Curves":
+    def with_flat(self, coef: Float[np.ndarray, " columns"]) -> "Products":
         """Return the same curves with other coefficients."""
         split = self.first.size
-        return Curves(
+        return Products(
             self.knots,
             coef[:split].reshape(self.first.shape),
             coef[split:].reshape(self.second.shape),
             self.names,
         )
 
-    def refined(self) -> "Curves":
+    def refined(self) -> "Products":
         """Return the same function with every interval of both grids halved."""
         knots, both = [], []
         for old, coef in zip(self.knots, (self.first, self.second), strict=True):
@@ -170,7 +170,7 @@ class Curves:
             value = spline_columns(line, old, DEGREE) @ coef
             knots.append(new)
             both.append(np.linalg.lstsq(spline_columns(line, new, DEGREE), value, rcond=None)[0])
-        return Curves((knots[0], knots[1]), both[0], both[1], self.names)
+        return Products((knots[0], knots[1]), both[0], both[1], self.names)
 
     def network(self, target: str) -> KAN:
         """Return the network of these curves: a product node each, summed if there are several."""

@@ -186,10 +186,6 @@ class NullSpace:
         return NullSpace(self.columns, self.vectors[:, :n], self.residuals[:n])
 
 
-HOPELESS = 3.0
-"""Times the residual of a law, beyond which taking terms away makes none."""
-
-
 def null_space(family: Family, states: States, drop: float = 1e-9, most: int = MOST_VECTORS) -> NullSpace:
     """Return the most nearly conserved combinations of a family, smallest held-out residual first."""
     table = laid(family, states)
@@ -269,11 +265,11 @@ def identities_of(table: Laid) -> Float[np.ndarray, "columns identities"]:
     return result
 
 
-def polished(table: Laid, vector: np.ndarray, holds: float) -> tuple[np.ndarray, float]:
+def polished(table: Laid, vector: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the vector with as few of its terms as keep it a law, solved again on those, and its residual.
 
     Terms that matter least go first: where a few large ones are a law by themselves, the small ones were rounding,
-    or noise. A vector that is far from a law, of residual `holds`, whatever its terms is left as it is.
+    or noise.
     """
     noisy = table.states.noise is not None
     share = np.abs(vector) * table.sizes
@@ -289,8 +285,6 @@ def polished(table: Laid, vector: np.ndarray, holds: float) -> tuple[np.ndarray,
     good = np.flatnonzero(residuals[1:] <= enough) + 1
     chosen = int(good[0]) if len(good) else 0
     best, smallest = trials[chosen], float(residuals[chosen])
-    if float(residuals.min()) > HOPELESS * holds:
-        return best, smallest
     if noisy:
         return _pruned(table, best, enough)
     # A short law that was solved among more columns leaves these weights of rounding.

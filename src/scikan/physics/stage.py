@@ -117,7 +117,7 @@ def _short_ones(table: Laid, vectors: np.ndarray, trees: tuple[Expr, ...]) -> np
     rule = EXACTLY if table.states.noise is None else WITHIN_NOISE
     found: list[tuple[float, float, np.ndarray]] = []
     for c in np.argsort((vectors != 0).T @ lengths, kind="stable")[:MOST_CANDIDATES]:
-        vector, residual = polished(table, vectors[:, c], rule.holds)
+        vector, residual = polished(table, vectors[:, c])
         if residual < rule.holds and (table.errors is None or table.share(vector[:, None])[0] < MOST_SHARE):
             live = np.flatnonzero(vector)
             plain = weighted_sum([trees[k] for k in live], vector[live])
