@@ -77,6 +77,11 @@ def test_one_column_has_no_sum():
     assert kn.sum_form(law("x**2 + x", x=(1, 2))) is None
 
 
+def test_text_is_no_law():
+    with pytest.raises(kn.SettingError, match="takes a Law, not a str"):
+        kn.sum_form("x + y")
+
+
 def test_a_law_without_domain_is_refused():
     with pytest.raises(kn.SettingError, match="no domain"):
         kn.sum_form(replace(law("x + y", x=(1, 2), y=(1, 2)), domain=None))

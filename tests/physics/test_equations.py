@@ -159,6 +159,26 @@ def test_an_equation_without_conditions_is_refused():
         kn.solve_equation(lambda x, u: u["xx"], SQUARE, [])
 
 
+@pytest.mark.parametrize(
+    "told, wrong",
+    [
+        (r"hold nan at \[-1.0, ", {"values": np.full(len(edge()), np.nan)}),
+        (r"reads u\['xy'\]; there are u, xx, yy", {"residual": lambda x, u: u["xy"]}),
+        ("seconds is -1", {"seconds": -1}),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_sentence(told, wrong):
+    given = {"residual": lambda x, u: u["xx"], "values": edge()[:, 0], "seconds": 0} | wrong
+    with pytest.raises((kn.SettingError, kn.TableError), match=told):
+        kn.solve_equation(
+            given["residual"],
+            SQUARE,
+            [(edge(), given["values"])],
+            derivatives=("xx", "yy"),
+            seconds=given["seconds"],
+        )
+
+
 def test_an_unknown_derivative_is_refused():
     with pytest.raises(kn.SettingError, match="'z' is no derivative"):
         kn.solve_equation(lambda x, u: u["z"], SQUARE, [(edge(), edge()[:, 0])], derivatives=("z",))

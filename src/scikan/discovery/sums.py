@@ -86,11 +86,16 @@ def sum_form(law: Law) -> SumForm | None:
         law: of one target, with a domain, in which it must be finite.
 
     Raises:
-        SettingError: the law has several targets or no domain.
+        SettingError: it is no law, or one with several targets or no domain.
 
     Example:
         The law `w = (u + v)/(1 + u*v)` gives `w = tanh(arctanh(u) + arctanh(v))`.
     """
+    if not isinstance(law, Law):
+        raise SettingError(
+            f"sum_form takes a Law, not a {type(law).__name__}.",
+            fix="give found.law of a search, or make a Law.",
+        )
     if len(law.expressions) != 1:
         raise SettingError(f"The law has {len(law)} targets.", fix='take one: law["name"].')
     if law.domain is None:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.errors import TrainingError
+from scikan.core.errors import SettingError, TrainingError
 
 
 STEPS = 25
@@ -41,6 +41,16 @@ class Family(Protocol):
         """Return u at the conditions' points, and its derivatives by the coefficients."""
 
 
+class _Jet(dict[str, Any]):
+    """The value and the derivatives that a residual may read."""
+
+    def __missing__(self, key: str) -> Any:
+        raise SettingError(
+            f"The residual reads u[{key!r}]; there are {', '.join(self)}.",
+            fix=f"name it: derivatives=(..., {key!r}).",
+        )
+
+
 class Equation:
     """What should vanish inside a rectangle, and what is given at points of it.
 
@@ -66,7 +76,7 @@ class Equation:
         keys = tuple(d or "u" for d in derivatives)
 
         def pointwise(x: Any, jet: Any) -> Any:
-            return residual(x, dict(zip(keys, jet, strict=True)))
+            return residual(x, _Jet(zip(keys, jet, strict=True)))
 
         self._all = jax.jit(jax.vmap(jax.value_and_grad(pointwise, argnums=1)))
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from scikan.core.errors import SettingError, ShapeError
+from scikan.core.errors import SettingError, ShapeError, TableError
 from scikan.core.kan import KAN
 from scikan.law.record import Law
 from scikan.physics.closed_forms import TARGET, closed_form
@@ -103,13 +103,17 @@ def solve_equation(
 
     Raises:
         ShapeError: conditions of another shape.
-        SettingError: grids that do not rise, names of other than one letter, a derivative of no variable.
+        SettingError: grids that do not rise, names of other than one letter, a derivative of no variable or one that
+            the residual reads and `derivatives` lacks, negative seconds.
+        TableError: conditions that are not finite.
         TrainingError: the residual is not finite.
 
     Example:
         Poisson: `solve_equation(lambda x, u: u["xx"] + u["yy"] - f(x), box, [(edge, values)])`.
     """
     places, values = _checked(box, conditions, derivatives, names, grids)
+    if not seconds >= 0:
+        raise SettingError(f"seconds is {seconds}.", fix="a time such as 15, or 0 for no search.")
     equation = Equation(residual, np.asarray(box, float), places, values, ("", *derivatives), tuple(names))
     rng = np.random.default_rng(seed)
     unseen = equation.inside(rng.uniform(size=(2000, 2)))
@@ -157,7 +161,13 @@ def _checked(
             raise ShapeError(
                 f"A condition has points {p.shape} and values {v.shape}.", fix="(rows, 2), (rows,)."
             )
-    return np.concatenate([p for p, _ in pairs]), np.concatenate([v for _, v in pairs])
+    places, values = np.concatenate([p for p, _ in pairs]), np.concatenate([v for _, v in pairs])
+    if len(wrong := np.flatnonzero(~np.isfinite(values) | ~np.isfinite(places).all(axis=1))):
+        raise TableError(
+            f"The conditions hold {values[wrong[0]]:g} at {places[wrong[0]].tolist()}.",
+            fix="give finite points and values.",
+        )
+    return places, values
 
 
 def _tensor(
