@@ -273,6 +273,8 @@ def trajectories(
     times = np.linspace(0, duration, steps)
     rows, labels = [], []
     for n, start in enumerate(starts):
+        if len(rows) == count:
+            break
         orbit = solve_ivp(
             lambda t, z: field(z[None])[0],
             (0, duration),
@@ -281,8 +283,9 @@ def trajectories(
             rtol=1e-9,
             atol=1e-10,
             max_step=0.5,
+            method="DOP853",
         )
-        if orbit.status == 0 and np.abs(orbit.y).max() < 50 and len(rows) < count:
+        if orbit.status == 0 and np.abs(orbit.y).max() < 50:
             rows.append(orbit.y.T)
             labels.append(np.full(steps, n))
     states = np.concatenate(rows)

@@ -191,6 +191,19 @@ def gradients(
     return np.asarray(np.einsum("nal,nai->nli", slopes, atoms.gradients))
 
 
+def column_gradients(family: Family, atoms: Atoms) -> Float[np.ndarray, "rows coordinates columns"]:
+    """Return the gradients of a family's columns, one by one."""
+    slopes = []
+    for block in family:
+        parts = block.parts(atoms)
+        _, values = next(parts)
+        slope = np.zeros((len(values), atoms.gradients.shape[2], values.shape[1]))
+        for atom, part in parts:
+            slope += part[:, None, :] * atoms.gradients[:, atom, :, None]
+        slopes.append(slope)
+    return np.concatenate(slopes, axis=2)
+
+
 def expressions(family: Family, atoms: Atoms) -> tuple[Expr, ...]:
     """Return every column of a family without splines as a formula."""
     # All monomials times one curve ask for the same functions.
@@ -211,17 +224,6 @@ def monomials(atoms: Sequence[int], degree: int, lowest: int = 1) -> Family:
 def products(powers: Sequence[Powers], curves: Sequence[tuple[int, Curve]]) -> Family:
     """Return every monomial times every curve."""
     return tuple(Block(p, atom, curve) for atom, curve in curves for p in powers)
-
-
-def taking_part(
-    family: Family, coefficients: Float[np.ndarray, "columns laws"]
-) -> tuple[Family, Float[np.ndarray, "fewer laws"]]:
-    """Return the blocks of a family with any coefficient, and their coefficients."""
-    sizes = [n_columns((block,)) for block in family]
-    parts = np.split(coefficients, np.cumsum(sizes)[:-1])
-    kept = [n for n, part in enumerate(parts) if np.any(part)]
-    rest = [parts[n] for n in kept]
-    return tuple(family[n] for n in kept), np.concatenate(rest) if rest else coefficients[:0]
 
 
 def n_columns(family: Family) -> int:

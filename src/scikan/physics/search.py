@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+import numpy as np
+
 from scikan.core.expr import Expr, constants
 from scikan.physics.auxiliaries import differences, distances
 from scikan.physics.counting import outside
-from scikan.physics.families import Block, Elementary, Family, monomials, n_columns, products
+from scikan.physics.families import Block, Elementary, monomials, n_columns, products
 from scikan.physics.multiplied import products_search
 from scikan.physics.problem import Problem, Progress, start
-from scikan.physics.solving import States, null_space
+from scikan.physics.solving import Laid, States, laid, null_space_among
 from scikan.physics.stage import (
     FACTORED,
     MOST_NOISY_COLUMNS,
@@ -125,34 +127,40 @@ def _with_sums(progress: Progress, states: States, curves: Curves, words: str) -
     if problem.noise is not None and len(problem.names) > 6:
         if not curves or n_columns(family) > MOST_NOISY_COLUMNS:
             return progress
-        if not _n_beyond(progress, family, states):
-            entry = entry_of(words, null_space(family, states, NOISY_DROP, most=80), problem.criterion)
-            return replace(progress, entries=(*progress.entries, entry))
-        alike = _with_alike(progress, states, curves, words)
+        table = laid(family, states)
+        if not _n_beyond(table, np.arange(len(table.sizes)), problem):
+            space = null_space_among(table, np.arange(len(table.sizes)), NOISY_DROP, most=80)
+            return replace(progress, entries=(*progress.entries, entry_of(words, space, problem.criterion)))
+        alike = _with_alike(progress, table, curves, words)
         if len(alike.laws) > len(progress.laws):
             return alike
     return with_exact_laws(progress, family, states, words, drop=1e-10)
 
 
-def _n_beyond(progress: Progress, family: Family, states: States) -> int:
-    """Return how many more combinations of a family are conserved than polynomials of degree 2 alone explain."""
-    rule = progress.problem.criterion
-    plain = monomials(progress.problem.plain, 2)
-    alone, together = (null_count(null_space(f, states, NOISY_DROP, most=80), rule) for f in (plain, family))
+def _n_beyond(table: Laid, some: np.ndarray, problem: Problem) -> int:
+    """Return how many more combinations of some columns are conserved than polynomials of degree 2 alone explain."""
+    n_plain = n_columns(monomials(problem.plain, 2))
+    alone, together = (
+        null_count(null_space_among(table, part, NOISY_DROP, most=80), problem.criterion)
+        for part in (np.arange(n_plain), some)
+    )
     return max(together - alone, 0)
 
 
-def _with_alike(progress: Progress, states: States, curves: Curves, words: str) -> Progress:
-    """Try one curve at a time, the same of all atoms, beside polynomials.
+def _with_alike(progress: Progress, table: Laid, curves: Curves, words: str) -> Progress:
+    """Try one curve at a time, the same of all atoms, beside polynomials: few columns of a family that is laid out.
 
     With measuring errors curves such as log(r), 1/r and exp(-r)/r stand for each other, and with many coordinates the
     sparsest vector of the null space has scores of terms.
     """
     plain = monomials(progress.problem.plain, 2)
+    widths = [len(own.entries) for _, own in curves]
+    starts = n_columns(plain) + np.cumsum([0, *widths[:-1]])
     for entry in [e for e in curves[0][1].entries if all(e in own.entries for _, own in curves)]:
-        family = (*plain, *products([()], [(atom, Elementary((entry,))) for atom, _ in curves]))
-        if _n_beyond(progress, family, states):
-            found = with_exact_laws(progress, family, states, words, drop=1e-10)
+        places = [start + own.entries.index(entry) for start, (_, own) in zip(starts, curves, strict=True)]
+        if _n_beyond(table, np.asarray([*range(n_columns(plain)), *places]), progress.problem):
+            family = (*plain, *products([()], [(atom, Elementary((entry,))) for atom, _ in curves]))
+            found = with_exact_laws(progress, family, table.states, words, drop=1e-10)
             if len(found.laws) > len(progress.laws):
                 return found
     return progress

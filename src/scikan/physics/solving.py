@@ -6,13 +6,14 @@ not seen: $\mathrm{rms}(\hat f \cdot \nabla H) / \mathrm{rms}(|\nabla H|)$, in c
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from math import comb
 
 import numpy as np
 from jaxtyping import Float
 
-from scikan.physics.families import Atoms, Family, columns, gradients, taking_part
+from scikan.physics.families import Atoms, Family, column_gradients, columns
 from scikan.train.linear import null_vectors
 
 
@@ -102,15 +103,33 @@ class Laid:
 
     def solved(self, live: np.ndarray, drop: float, most: int) -> Float[np.ndarray, "columns vectors"]:
         """Return the most nearly conserved combinations of some of the columns, on the training rows."""
-        train = self.states.train
-        rates = self.rates[np.ix_(train, live)]
         if self.errors is None:
-            found = null_vectors(rates, self.values[np.ix_(train, live)], drop)
+            some = np.ix_(self.states.train, live)
+            found = null_vectors(self.rates[some], self.values[some], drop)
         else:
-            found = null_vectors(rates, self.errors[:, live], drop, centred=False)
+            rates, errors = self._triangles
+            found = null_vectors(rates[:, live], errors[:, live], drop, centred=False)
         vectors = np.zeros((len(self.sizes), min(most, found.vectors.shape[1])))
         vectors[live] = found.vectors[:, : vectors.shape[1]]
         return vectors
+
+    @cached_property
+    def _triangles(self) -> tuple[np.ndarray, np.ndarray]:
+        """Training rates and errors by as many rows as columns that have the same mean squares in every direction.
+
+        Laws are pruned term by term, and every trial is a solve on some of the columns.
+        """
+        assert self.errors is not None
+        return _triangle(self.rates[self.states.train]), _triangle(self.errors)
+
+    @cached_property
+    def _steepness(self) -> Float[np.ndarray, "rows coordinates columns"]:
+        """Gradients of the columns on some held-out rows, coordinates in their spreads or measuring errors."""
+        states = self.states
+        most, unit = (400, states.spread) if states.noise is None else (MOST_ERROR_ROWS, states.noise)
+        some = states.held[:: max(len(states.held) // most, 1)]
+        slopes = column_gradients(self.family, states.atoms.rows(some)) * unit[:, None]
+        return np.where(self.sizes > 0, slopes, 0.0)
 
     def share(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
         """Return the part of each vector's standard deviation that lies within trajectories."""
@@ -129,14 +148,9 @@ class Laid:
         From trajectories: how far it varies within them, in units of what the measuring errors explain.
         """
         live = np.flatnonzero(np.any(vectors != 0, axis=1))
-        states = self.states
-        change = self.rates[np.ix_(states.held, live)] @ vectors[live]
-        some = states.held[:: max(len(states.held) // (400 if states.noise is None else MOST_ERROR_ROWS), 1)]
-        family, weights = taking_part(self.family, vectors)
-        slopes = gradients(family, states.atoms.rows(some), weights) * states.spread
-        if states.noise is not None:
-            slopes = slopes * (states.noise / states.spread)
-        steep = np.sqrt(np.mean(np.sum(slopes**2, axis=2), axis=0))
+        change = self.rates[np.ix_(self.states.held, live)] @ vectors[live]
+        slopes = self._steepness[:, :, live] @ vectors[live]
+        steep = np.sqrt(np.mean(np.sum(slopes**2, axis=1), axis=0))
         found = np.sqrt(np.mean(change**2, axis=0)) / np.maximum(steep, 1e-300)
         return np.asarray(np.where(np.isfinite(found), found, np.inf))
 
@@ -153,13 +167,17 @@ def laid(family: Family, states: States) -> Laid:
 
 
 def _errors(family: Family, states: States, usable: np.ndarray) -> Float[np.ndarray, "errors columns"]:
+    assert states.noise is not None
     some = states.train[:: max(len(states.train) // MOST_ERROR_ROWS, 1)]
-    n = len(usable)
-    slopes = gradients(family, states.atoms.rows(some), np.eye(n)[:, usable]) * states.noise
-    d = slopes.shape[2]
-    errors = np.zeros((len(some) * d, n))
-    errors[:, usable] = np.sqrt(d) * np.swapaxes(slopes, 1, 2).reshape(len(some) * d, -1)
-    return errors
+    slopes = column_gradients(family, states.atoms.rows(some)) * states.noise[:, None]
+    finite = np.where(usable, slopes, 0.0).reshape(-1, len(usable))
+    return np.asarray(np.sqrt(slopes.shape[1]) * finite)
+
+
+def _triangle(matrix: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "fewer columns"]:
+    """Return a matrix of no more rows than columns with the same mean square in every direction."""
+    small = np.linalg.qr(matrix, mode="r")
+    return np.asarray(small * np.sqrt(len(small) / len(matrix)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +207,12 @@ class NullSpace:
 def null_space(family: Family, states: States, drop: float = 1e-9, most: int = MOST_VECTORS) -> NullSpace:
     """Return the most nearly conserved combinations of a family, smallest held-out residual first."""
     table = laid(family, states)
-    vectors = table.solved(np.flatnonzero(table.sizes > 0), drop, most)
+    return null_space_among(table, np.arange(len(table.sizes)), drop, most)
+
+
+def null_space_among(table: Laid, some: np.ndarray, drop: float, most: int) -> NullSpace:
+    """Return the most nearly conserved combinations of some of a family's columns."""
+    vectors = table.solved(some[table.sizes[some] > 0], drop, most)
     # With noise a vector of many terms is a law blurred by overfitting: held-out rows judge what it is pruned to.
     residuals = table.residuals(vectors) if table.errors is None else table.explained(vectors)
     order = np.argsort(residuals, kind="stable")
