@@ -20,8 +20,9 @@ from scikan.train.linear import least_squares
 LINEAR = 1e-9
 """Relative residual below which a velocity is linear in the coordinates."""
 
-POLE = 0.02
-"""Smallest sample, as a share of the median, up to which inverse powers are offered."""
+POLE, POLE_ERRORS = 0.02, 10.0
+"""Smallest sample, as a share of the median and in measuring errors, down to which inverse powers are offered: nearer
+to the pole they are curved so much that an error is no longer what their slope makes of it."""
 
 MEASURED = 0.1
 """The same for velocities from differences of measured states."""
@@ -80,8 +81,15 @@ def _length(parts: Sequence[Expr]) -> Expr:
     return power(add([power(part, Number(2)) for part in parts]), Number(Fraction(1, 2)))
 
 
-def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool = False) -> Elementary:
+def curves_of(
+    u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool = False, error: float = 0.0
+) -> Elementary:
     """Return the elementary functions of one atom that are defined on its samples, few enough to be told apart.
+
+    Args:
+        u: the samples.
+        is_coordinate, is_angle: what the atom is.
+        error: its measuring error, standard deviation.
 
     Monomials are columns of their own: u and u^2 of coordinates and differences, u^2 of distances are not offered.
     """
@@ -94,7 +102,7 @@ def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool
         entries += [call("log", U)]
     if u.min() > 0 and not is_coordinate:
         entries += [U, U**3]
-    if u.min() > POLE * np.median(u):
+    if u.min() > max(POLE * np.median(u), POLE_ERRORS * error):
         # A sample beside a pole is so large that its rounding is larger than all else.
         entries += [1 / U, U**-2] if is_coordinate else [1 / U, U**-2, U**-3, call("exp", -U) / U]
     if is_coordinate:
@@ -102,10 +110,12 @@ def curves_of(u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool
     return Elementary(tuple(entries))
 
 
-def factors_of(u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool = False) -> Elementary:
-    """Return the elementary functions of one atom that are offered as factors of monomials."""
+def factors_of(
+    u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool = False, error: float = 0.0
+) -> Elementary:
+    """Return the elementary functions of one atom that are offered as factors of monomials, as `curves_of`."""
     plain = (U, U**3, U**4, power(1 + U**2, Number(Fraction(1, 2))))
-    entries = [e for e in curves_of(u, is_coordinate, is_angle).entries if e not in plain]
+    entries = [e for e in curves_of(u, is_coordinate, is_angle, error).entries if e not in plain]
     sine = np.sin(u)
     if is_coordinate and np.abs(u).max() < 7 and (sine.min() > 0 or sine.max() < 0):
         entries += [1 / call("sin", U) ** 2, call("cos", U) / call("sin", U) ** 2]

@@ -10,16 +10,24 @@ import numpy as np
 
 from scikan.core.expr import HALF, Expr, Symbol, power, substitute, symbols
 from scikan.physics.auxiliaries import differences, factors_of
-from scikan.physics.families import Block, U, monomials, products
+from scikan.physics.families import Block, U, monomials, n_columns, products
 from scikan.physics.problem import Progress
-from scikan.physics.stage import closed, parts_of_laws, with_exact_laws
+from scikan.physics.solving import laid
+from scikan.physics.stage import (
+    MOST_NOISY_COLUMNS,
+    closed,
+    count_beyond,
+    noted,
+    parts_of_laws,
+    with_exact_laws,
+)
 
 
 def products_search(progress: Progress) -> Progress:
     """Return the search with laws that are sums of products."""
     progress = _times_curves(progress)
     if progress.problem.noise is not None:
-        return progress
+        return _closed_times_curves(progress)
     return _times_each_other(_closed_times_curves(_times_several(progress)))
 
 
@@ -39,9 +47,14 @@ def _times_curves(progress: Progress) -> Progress:
             break
         powers = [b.powers for b in monomials([i for i in problem.plain if i != atom], 2)]
         is_angle = problem.is_angle(states.atoms.exprs[atom])
-        factors = factors_of(states.atoms.values[:, atom], atom < d, is_angle)
+        factors = factors_of(states.atoms.values[:, atom], atom < d, is_angle, states.error(atom))
         family = (*base, *products(powers, [(atom, factors)]))
         words = f"monomials times elementary functions of {states.atoms.exprs[atom]}"
+        if problem.noise is not None and n_columns(family) <= MOST_NOISY_COLUMNS:
+            table = laid(family, states)
+            if not count_beyond(table, n_columns(base), problem.criterion):
+                progress = noted(progress, words, table)
+                continue
         before = len(progress.laws)
         progress = with_exact_laws(progress, family, states, words, drop=1e-10)
         if len(progress.laws) > before:
@@ -59,7 +72,7 @@ def _times_several(progress: Progress) -> Progress:
     family = (*monomials(problem.plain, 2), *products([()], progress.curves(states, range(d))))
     for atom in range(d):
         powers = [b.powers for b in monomials([i for i in problem.plain if i != atom], 2)]
-        factors = factors_of(states.atoms.values[:, atom], True, atom in problem.angles)
+        factors = factors_of(states.atoms.values[:, atom], True, atom in problem.angles, states.error(atom))
         family = (*family, *products(powers, [(atom, factors)]))
     words = "monomials times elementary functions of several coordinates"
     return with_exact_laws(progress, family, states, words, drop=1e-10)
@@ -78,7 +91,7 @@ def _closed_times_curves(progress: Progress) -> Progress:
     used = {name for law in progress.laws for name in symbols(law.expression)}
     for atom in [i for i in range(d) if problem.names[i] not in used]:
         members = [*(i for i in problem.plain if i != atom), *range(d, d + len(parts))]
-        factors = factors_of(states.atoms.values[:, atom], True, atom in problem.angles)
+        factors = factors_of(states.atoms.values[:, atom], True, atom in problem.angles, states.error(atom))
         family = products([b.powers for b in monomials(members, 3)], [(atom, factors)])
         words = f"polynomials in coordinates and the functions of known laws, times functions of {problem.names[atom]}"
         progress = with_exact_laws(progress, family, states, words, drop=1e-10, has_identities=True)

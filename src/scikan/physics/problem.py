@@ -170,10 +170,11 @@ class Progress:
         """Return elementary functions of each chosen atom; any function of a law is one, so laws get none."""
         d = len(self.problem.names)
         known = {law.expression for law in self.laws}
+        values, exprs = states.atoms.values, states.atoms.exprs
         return [
-            (a, curves_of(states.atoms.values[:, a], a < d, self.problem.is_angle(states.atoms.exprs[a])))
+            (a, curves_of(values[:, a], a < d, self.problem.is_angle(exprs[a]), states.error(a)))
             for a in chosen
-            if states.atoms.exprs[a] not in known
+            if exprs[a] not in known
         ]
 
 

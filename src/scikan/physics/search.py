@@ -17,14 +17,13 @@ from scikan.physics.counting import outside
 from scikan.physics.families import Block, Elementary, monomials, n_columns, products
 from scikan.physics.multiplied import products_search
 from scikan.physics.problem import Problem, Progress, start
-from scikan.physics.solving import Laid, States, laid, null_space_among
+from scikan.physics.solving import Laid, States, laid
 from scikan.physics.stage import (
     FACTORED,
     MOST_NOISY_COLUMNS,
-    NOISY_DROP,
     closed,
-    entry_of,
-    null_count,
+    count_beyond,
+    noted,
     with_exact_laws,
 )
 from scikan.physics.writing import cost
@@ -128,23 +127,13 @@ def _with_sums(progress: Progress, states: States, curves: Curves, words: str) -
         if not curves or n_columns(family) > MOST_NOISY_COLUMNS:
             return progress
         table = laid(family, states)
-        if not _n_beyond(table, np.arange(len(table.sizes)), problem):
-            space = null_space_among(table, np.arange(len(table.sizes)), NOISY_DROP, most=80)
-            return replace(progress, entries=(*progress.entries, entry_of(words, space, problem.criterion)))
+        first = n_columns(monomials(problem.plain, 2))
+        if not count_beyond(table, first, problem.criterion):
+            return noted(progress, words, table)
         alike = _with_alike(progress, table, curves, words)
         if len(alike.laws) > len(progress.laws):
             return alike
     return with_exact_laws(progress, family, states, words, drop=1e-10)
-
-
-def _n_beyond(table: Laid, some: np.ndarray, problem: Problem) -> int:
-    """Return how many more combinations of some columns are conserved than polynomials of degree 2 alone explain."""
-    n_plain = n_columns(monomials(problem.plain, 2))
-    alone, together = (
-        null_count(null_space_among(table, part, NOISY_DROP, most=80), problem.criterion)
-        for part in (np.arange(n_plain), some)
-    )
-    return max(together - alone, 0)
 
 
 def _with_alike(progress: Progress, table: Laid, curves: Curves, words: str) -> Progress:
@@ -154,11 +143,11 @@ def _with_alike(progress: Progress, table: Laid, curves: Curves, words: str) -> 
     sparsest vector of the null space has scores of terms.
     """
     plain = monomials(progress.problem.plain, 2)
-    widths = [len(own.entries) for _, own in curves]
-    starts = n_columns(plain) + np.cumsum([0, *widths[:-1]])
+    first = n_columns(plain)
+    starts = first + np.cumsum([0, *(len(own.entries) for _, own in curves[:-1])])
     for entry in [e for e in curves[0][1].entries if all(e in own.entries for _, own in curves)]:
         places = [start + own.entries.index(entry) for start, (_, own) in zip(starts, curves, strict=True)]
-        if _n_beyond(table, np.asarray([*range(n_columns(plain)), *places]), progress.problem):
+        if count_beyond(table, first, progress.problem.criterion, [*range(first), *places]):
             family = (*plain, *products([()], [(atom, Elementary((entry,))) for atom, _ in curves]))
             found = with_exact_laws(progress, family, table.states, words, drop=1e-10)
             if len(found.laws) > len(progress.laws):

@@ -66,6 +66,12 @@ class States:
         """The rows of solves."""
         return np.flatnonzero(self._place % 3 != 2)
 
+    def error(self, atom: int) -> float:
+        """Return the largest measuring error of an atom; 0 where laws are read from a field."""
+        if self.noise is None:
+            return 0.0
+        return float(np.linalg.norm(self.atoms.gradients[:, atom] * self.noise, axis=1).max())
+
     def within(self, values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
         """Return how columns deviate from their means over each trajectory."""
         assert self.groups is not None
@@ -123,13 +129,16 @@ class Laid:
         return _triangle(self.rates[self.states.train]), _triangle(self.errors)
 
     @cached_property
-    def _steepness(self) -> Float[np.ndarray, "rows coordinates columns"]:
-        """Gradients of the columns on some held-out rows, coordinates in their spreads or measuring errors."""
+    def _judges(self) -> tuple[np.ndarray, np.ndarray]:
+        """Held-out rates, and slopes on some held-out rows by spreads or measuring errors of the coordinates."""
         states = self.states
         most, unit = (400, states.spread) if states.noise is None else (MOST_ERROR_ROWS, states.noise)
         some = states.held[:: max(len(states.held) // most, 1)]
-        slopes = column_gradients(self.family, states.atoms.rows(some)) * unit[:, None]
-        return np.where(self.sizes > 0, slopes, 0.0)
+        rates, slopes = (
+            self.rates[states.held],
+            _slopes(self.family, states.atoms.rows(some), unit, self.sizes > 0),
+        )
+        return (rates, slopes) if self.errors is None else (_triangle(rates), _triangle(slopes))
 
     def share(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
         """Return the part of each vector's standard deviation that lies within trajectories."""
@@ -148,10 +157,9 @@ class Laid:
         From trajectories: how far it varies within them, in units of what the measuring errors explain.
         """
         live = np.flatnonzero(np.any(vectors != 0, axis=1))
-        change = self.rates[np.ix_(self.states.held, live)] @ vectors[live]
-        slopes = self._steepness[:, :, live] @ vectors[live]
-        steep = np.sqrt(np.mean(np.sum(slopes**2, axis=1), axis=0))
-        found = np.sqrt(np.mean(change**2, axis=0)) / np.maximum(steep, 1e-300)
+        rates, slopes = (matrix[:, live] @ vectors[live] for matrix in self._judges)
+        steep = np.sqrt(np.mean(slopes**2, axis=0))
+        found = np.sqrt(np.mean(rates**2, axis=0)) / np.maximum(steep, 1e-300)
         return np.asarray(np.where(np.isfinite(found), found, np.inf))
 
 
@@ -162,16 +170,20 @@ def laid(family: Family, states: States) -> Laid:
     usable = np.all(np.isfinite(values), axis=0) & np.all(np.isfinite(rates), axis=0)
     values, rates = np.where(usable, values, 0.0), np.where(usable, rates, 0.0)
     sizes = np.std(values, axis=0)
-    errors = None if states.noise is None else _errors(family, states, sizes > 0)
+    if states.noise is None:
+        return Laid(family, states, values, rates, sizes)
+    some = states.train[:: max(len(states.train) // MOST_ERROR_ROWS, 1)]
+    errors = _slopes(family, states.atoms.rows(some), states.noise, sizes > 0)
     return Laid(family, states, values, rates, sizes, errors)
 
 
-def _errors(family: Family, states: States, usable: np.ndarray) -> Float[np.ndarray, "errors columns"]:
-    assert states.noise is not None
-    some = states.train[:: max(len(states.train) // MOST_ERROR_ROWS, 1)]
-    slopes = column_gradients(family, states.atoms.rows(some)) * states.noise[:, None]
-    finite = np.where(usable, slopes, 0.0).reshape(-1, len(usable))
-    return np.asarray(np.sqrt(slopes.shape[1]) * finite)
+def _slopes(
+    family: Family, atoms: Atoms, unit: Float[np.ndarray, " coordinates"], usable: np.ndarray
+) -> Float[np.ndarray, "slopes columns"]:
+    """Return the columns' slopes in units of the coordinates; mean squares are those of whole gradients."""
+    slopes = column_gradients(family, atoms) * unit[:, None]
+    whole = np.sqrt(len(unit)) * np.where(usable, slopes, 0.0)
+    return np.asarray(whole.reshape(-1, len(usable)))
 
 
 def _triangle(matrix: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "fewer columns"]:

@@ -4,6 +4,7 @@ Every stage of the search lays out a family and asks `with_exact_laws`. Function
 family of their own (`closed`): energies tell of which functions other laws are polynomials.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,12 +21,20 @@ from scikan.physics.solving import (
     States,
     identities_of,
     null_space,
+    null_space_among,
     polished,
     small_subsets,
     sparse_vectors,
     standard_errors,
 )
-from scikan.physics.writing import cost, elementary_parts, gradient_of, natural_form, weighted_sum
+from scikan.physics.writing import (
+    cost,
+    elementary_parts,
+    gradient_of,
+    natural_form,
+    outside_parts,
+    weighted_sum,
+)
 
 
 FACTORED = "laws times coordinates"
@@ -110,6 +119,21 @@ def null_count(space: NullSpace, rule: Criterion) -> int:
     return n
 
 
+def count_beyond(table: Laid, first: int, rule: Criterion, some: Sequence[int] | None = None) -> int:
+    """Return how many more combinations of some columns (or all) are conserved than the first columns alone hold."""
+    parts = (range(first), range(len(table.sizes)) if some is None else some)
+    alone, together = (
+        null_count(null_space_among(table, np.asarray(part), NOISY_DROP, most=80), rule) for part in parts
+    )
+    return max(together - alone, 0)
+
+
+def noted(progress: Progress, words: str, table: Laid) -> Progress:
+    """Return the search with the evidence of a family that holds nothing new."""
+    space = null_space_among(table, np.arange(len(table.sizes)), NOISY_DROP, most=80)
+    return replace(progress, entries=(*progress.entries, entry_of(words, space, progress.problem.criterion)))
+
+
 def _short_ones(table: Laid, vectors: np.ndarray, trees: tuple[Expr, ...]) -> np.ndarray:
     """Return vectors that are laws, each solved on its own terms, the shortest formulas first."""
     mixed = np.asarray([len(block.powers) > 1 for block in table.family for _ in range(n_columns((block,)))])
@@ -165,11 +189,15 @@ def closed(progress: Progress) -> Progress:
     if not parts or progress.is_complete:
         return progress
     states = problem.laid(parts)
-    members = [*problem.plain, *range(len(problem.names), len(problem.names) + len(parts))]
+    last = range(len(problem.names), len(problem.names) + len(parts))
+    inside = {name for law in progress.laws for name in outside_parts(law.expression)}
     for degree in (2, 3, 4):
-        if degree > 2 and len(members) > 10:
+        if degree > 2 and len(problem.plain) + len(parts) > 10:
             break
         words = f"polynomials of degree {degree} in coordinates and the functions of known laws"
-        family = monomials(members, degree)
+        family = monomials([*problem.plain, *last], degree)
+        if problem.noise is not None and n_columns(family) > MOST_NOISY_COLUMNS:
+            # Momenta and the functions of their energy: a coordinate that known laws hold in functions only goes first.
+            family = monomials([*(i for i in problem.plain if problem.names[i] in inside), *last], degree)
         progress = with_exact_laws(progress, family, states, words, has_identities=True)
     return progress

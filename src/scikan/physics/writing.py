@@ -14,6 +14,7 @@ from scikan.core.expr import (
     Expr,
     Number,
     Pow,
+    Symbol,
     add,
     children,
     constants,
@@ -119,6 +120,15 @@ def values_of(
 ) -> Float[np.ndarray, " rows"]:
     """Return the values of a formula at states."""
     return np.asarray(evaluate(expr, {name: states[:, i] for i, name in enumerate(names)}))
+
+
+def outside_parts(expr: Expr) -> set[str]:
+    """Return the coordinates that occur outside the parts that make a formula no polynomial."""
+    if isinstance(expr, Symbol):
+        return {expr.name}
+    if elementary_parts(expr) and isinstance(expr, Call | Pow):
+        return set()
+    return {name for child in children(expr) for name in outside_parts(child)}
 
 
 def elementary_parts(expr: Expr) -> list[Expr]:
