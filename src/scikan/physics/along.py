@@ -13,9 +13,11 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from scikan.core.errors import SettingError, ShapeError
+from scikan.core.expr import Expr
 from scikan.physics.conserved import ConservedQuantities, checked_states, described_law
 from scikan.physics.problem import Problem, Progress
 from scikan.physics.search import exact_search
+from scikan.physics.writing import gradient_of
 
 
 FEWEST_STATES = 8
@@ -23,6 +25,9 @@ FEWEST_STATES = 8
 
 FEWEST_TRAJECTORIES = 4
 ORDER = 6
+RESTING = 0.2
+"""A trajectory comes to rest if its last states are slower than its first ones by this factor."""
+
 FLOOR = 1e-9
 """Errors below this part of a coordinate's spread are taken to be this: integration is no better."""
 
@@ -115,9 +120,32 @@ def measured(
     return velocities, np.maximum(noise, FLOOR * states.std(axis=0))
 
 
+def singular_at_rest(expression: Expr, problem: Problem) -> bool:
+    """Return whether a law grows steep as fast as trajectories slow down: near rest there are local invariants only.
+
+    Motion that dies down ends in one state (flow box theorem); what tells trajectories apart there, as log(A) of an A
+    that decays, is no law. Judged where most trajectories come to rest.
+    """
+    assert problem.groups is not None
+    speed = np.linalg.norm(problem.velocities / problem.spread, axis=1)
+    with np.errstate(all="ignore"):
+        slope = np.linalg.norm(
+            gradient_of(expression, problem.names, problem.states) * problem.spread, axis=1
+        )
+    slower, steeper = [], []
+    for g in range(int(problem.groups.max()) + 1):
+        at = np.flatnonzero(problem.groups == g)
+        early, late = at[: max(len(at) // 10, 2)], at[-max(len(at) // 10, 2) :]
+        slower.append(np.median(speed[late]) / np.median(speed[early]))
+        steeper.append(np.nanmedian(slope[late]) / np.nanmedian(slope[early]))
+    rest = np.asarray(slower) < RESTING
+    return bool(rest.mean() > 0.5 and np.nanmedian((np.asarray(steeper) * np.asarray(slower))[rest]) > 1.0)
+
+
 def _record(progress: Progress) -> ConservedQuantities:
     problem = progress.problem
-    laws = tuple(described_law(law, problem) for law in progress.laws)
+    kept = [law for law in progress.laws if not singular_at_rest(law.expression, problem)]
+    laws = tuple(described_law(law, problem) for law in kept)
     words = "; ".join(dict.fromkeys(e.family for e in progress.entries))
     assert problem.noise is not None
     errors = ", ".join(f"{n} {s:.1g}" for n, s in zip(problem.names, problem.noise, strict=True))
