@@ -15,18 +15,8 @@ from scikan.law.simplify import simplify
 from scikan.physics.counting import independent_ones, outside
 from scikan.physics.families import Family, expressions, gradients, monomials, n_columns
 from scikan.physics.problem import EXACTLY, WITHIN_NOISE, Criterion, Entry, FoundLaw, Progress, unit_residual
-from scikan.physics.solving import (
-    Laid,
-    NullSpace,
-    States,
-    identities_of,
-    null_space,
-    null_space_among,
-    polished,
-    small_subsets,
-    sparse_vectors,
-    standard_errors,
-)
+from scikan.physics.solving import Laid, NullSpace, States, null_space, null_space_among
+from scikan.physics.sparsity import identities_of, polished, small_subsets, sparse_vectors, standard_errors
 from scikan.physics.writing import (
     cost,
     elementary_parts,
