@@ -11,7 +11,6 @@ from scikan.physics.joint import Named
 from scikan.physics.joint import Problem as Unknowns
 from scikan.physics.joint_names import dropped, name_terms, snapped
 from scikan.physics.problem import Problem
-from scikan.physics.search import auxiliary_sets
 from scikan.physics.structures import Answer, component_weights
 from scikan.physics.terms import Term, fit_splines
 
@@ -29,7 +28,7 @@ def named_curves(problem: Problem, omega: np.ndarray) -> Answer | None:
     target = problem.velocities @ omega.T
     weight = component_weights(problem.velocities, omega)
     best: Answer | None = None
-    for words, group in [("", ()), *auxiliary_sets(problem)]:
+    for words, group in [("", ()), *problem.auxiliary_sets]:
         states = problem.laid(group)
         terms = [
             Term(

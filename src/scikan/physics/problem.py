@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from scikan.core.expr import Expr, Symbol, symbols
-from scikan.physics.auxiliaries import LINEAR, MEASURED, curves_of, positions
+from scikan.physics.auxiliaries import LINEAR, MEASURED, curves_of, differences, distances, positions
 from scikan.physics.families import Elementary, lay_atoms
 from scikan.physics.solving import POLISHED, States
 from scikan.physics.writing import gradient_of, values_of
@@ -121,6 +121,17 @@ class Problem:
     def positions(self) -> tuple[int, ...]:
         """The coordinates whose velocities are linear in others; measured velocities are so within errors."""
         return positions(self.states, self.velocities, LINEAR if self.noise is None else MEASURED)
+
+    @property
+    def auxiliary_sets(self) -> list[tuple[str, tuple[Expr, ...]]]:
+        """The sets of auxiliary inputs that are offered: differences, then distances in each grouping."""
+        where = self.positions
+        others = tuple(i for i in range(len(self.names)) if i not in where)
+        sets = [("differences", differences(self.names, where))]
+        where, others = (tuple(i for i in part if i not in self.angles) for part in (where, others))
+        sets += [("distances", group) for group in distances(self.names, where)]
+        sets += [("lengths", group) for group in distances(self.names, others)]
+        return [(words, group) for words, group in sets if group]
 
     def is_angle(self, expr: Expr) -> bool:
         """Return whether an atom is made of angles, so that functions of it must be periodic."""

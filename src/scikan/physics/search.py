@@ -6,24 +6,25 @@ that are independent of what is known. Families with elementary functions come b
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
-from scikan.core.expr import Expr, constants
-from scikan.physics.auxiliaries import differences, distances
+from scikan.core.expr import constants
 from scikan.physics.counting import outside
 from scikan.physics.families import Block, Elementary, monomials, n_columns, products
 from scikan.physics.multiplied import products_search
 from scikan.physics.problem import Problem, Progress, start
+from scikan.physics.scaled import with_inner_constants
 from scikan.physics.solving import Laid, States, laid
 from scikan.physics.stage import (
     FACTORED,
     MOST_NOISY_COLUMNS,
     closed,
     count_beyond,
+    kept,
     noted,
+    shortest,
     with_exact_laws,
 )
 from scikan.physics.writing import cost
@@ -43,7 +44,7 @@ def exact_search(problem: Problem) -> Progress:
     progress = _polynomials(progress, range(2, 3))
     progress = _long_or_elementary(progress)
     progress = products_search(_auxiliary(progress))
-    return progress if problem.noise is None else _without_implied(progress)
+    return progress if problem.noise is None else _with_inner_constants(_without_implied(progress))
 
 
 def _long_or_elementary(progress: Progress) -> Progress:
@@ -57,7 +58,7 @@ def _long_or_elementary(progress: Progress) -> Progress:
     if progress.problem.noise is None or len(long.laws) == len(progress.laws):
         return first
     second = _polynomials(_elementary(progress), range(3, 5))
-    return min(first, second, key=lambda p: (-len(p.laws), sum(cost(law.expression) for law in p.laws)))
+    return shortest([first, second])
 
 
 def _polynomials(progress: Progress, degrees: range) -> Progress:
@@ -92,21 +93,10 @@ def _elementary(progress: Progress) -> Progress:
     return closed(progress)
 
 
-def auxiliary_sets(problem: Problem) -> list[tuple[str, tuple[Expr, ...]]]:
-    """Return the sets of auxiliary inputs that are offered: differences, then distances in each grouping."""
-    where = problem.positions
-    others = tuple(i for i in range(len(problem.names)) if i not in where)
-    sets = [("differences", differences(problem.names, where))]
-    where, others = (tuple(i for i in part if i not in problem.angles) for part in (where, others))
-    sets += [("distances", group) for group in distances(problem.names, where)]
-    sets += [("lengths", group) for group in distances(problem.names, others)]
-    return [(words, group) for words, group in sets if group]
-
-
 def _auxiliary(progress: Progress) -> Progress:
     problem = progress.problem
     d = len(problem.names)
-    for words, group in auxiliary_sets(problem):
+    for words, group in problem.auxiliary_sets:
         if progress.is_complete:
             break
         states = problem.laid(group)
@@ -169,4 +159,10 @@ def _without_implied(progress: Progress) -> Progress:
             and outside(progress.slopes[:, others], progress.slopes[:, n]) < progress.problem.criterion.new
         ):
             laws = others
-    return replace(progress, laws=tuple(progress.laws[n] for n in laws), slopes=progress.slopes[:, laws])
+    return kept(progress, laws)
+
+
+def _with_inner_constants(progress: Progress) -> Progress:
+    """Return the search with laws of inner constants where these say more, or less long, than many constants do."""
+    few = [n for n, law in enumerate(progress.laws) if len(constants(law.expression)) < MANY_CONSTANTS]
+    return shortest([progress, with_inner_constants(kept(progress, few))])

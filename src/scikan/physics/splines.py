@@ -29,7 +29,6 @@ from scikan.physics.families import (
 )
 from scikan.physics.naming import named_law, offered, parts_of, templates_of
 from scikan.physics.problem import Entry, FoundLaw, Progress, unit_residual
-from scikan.physics.search import auxiliary_sets
 from scikan.physics.solving import NullSpace, States, null_space
 from scikan.physics.stage import closed, with_exact_laws
 from scikan.physics.writing import gradient_of, weighted_sum
@@ -237,7 +236,7 @@ def with_splines(progress: Progress) -> SplineSearch:
     grids = GRIDS if d <= 8 else (5, 10, 20)
     search = _stage(search, additive(range(d)), states, "sums of splines, a KAN [d, 1]", grids)
     cross = [b.powers for b in monomials(range(d), 2, lowest=2) if len(b.powers) > 1]
-    for words, group in auxiliary_sets(problem):
+    for words, group in problem.auxiliary_sets:
         if search.is_complete:
             return search
         states = problem.laid(group)
@@ -270,7 +269,7 @@ def _products(search: SplineSearch) -> SplineSearch:
     problem = search.progress.problem
     d = len(problem.names)
     where = problem.positions
-    radii = tuple(e for words, group in auxiliary_sets(problem) if words == "distances" for e in group)
+    radii = tuple(e for words, group in problem.auxiliary_sets if words == "distances" for e in group)
     group = (*differences(problem.names, where), *radii)
     if d > 4:
         return search

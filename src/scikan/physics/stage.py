@@ -124,6 +124,18 @@ def noted(progress: Progress, words: str, table: Laid) -> Progress:
     return replace(progress, entries=(*progress.entries, entry_of(words, space, progress.problem.criterion)))
 
 
+def shortest(searches: Sequence[Progress]) -> Progress:
+    """Return the search with most laws, of equally many that with the shortest."""
+    return min(searches, key=lambda p: (-len(p.laws), sum(cost(law.expression) for law in p.laws)))
+
+
+def kept(progress: Progress, laws: Sequence[int]) -> Progress:
+    """Return the search with some of its laws, by number."""
+    return replace(
+        progress, laws=tuple(progress.laws[n] for n in laws), slopes=progress.slopes[:, list(laws)]
+    )
+
+
 def _short_ones(table: Laid, vectors: np.ndarray, trees: tuple[Expr, ...]) -> np.ndarray:
     """Return vectors that are laws, each solved on its own terms, the shortest formulas first."""
     mixed = np.asarray([len(block.powers) > 1 for block in table.family for _ in range(n_columns((block,)))])

@@ -17,7 +17,6 @@ from scikan.core.expr import Expr, evaluate
 from scikan.physics.auxiliaries import factors_of
 from scikan.physics.families import Elementary, Family, expressions, gradients, monomials, n_columns, products
 from scikan.physics.problem import Problem, start
-from scikan.physics.search import auxiliary_sets
 from scikan.physics.selection import BITS_PER_TERM, select
 from scikan.physics.solving import States
 from scikan.physics.writing import EXACT_WINDOW, cost, snapped_number
@@ -87,7 +86,7 @@ def stages(problem: Problem) -> Iterator[Columns]:
     longest = monomials(plain, 4 if d <= 4 else 2)
     curves = products([()], _curves(states, range(d), problem))
     yield from _columns((*longest, *curves), states, "polynomials and elementary functions of coordinates")
-    for words, group in auxiliary_sets(problem):
+    for words, group in problem.auxiliary_sets:
         states = problem.laid(group)
         members = range(0 if d <= 6 else d, d + len(group))
         family = (*monomials(plain, 2), *products([()], _curves(states, members, problem)))
