@@ -12,15 +12,7 @@ from scikan.core.expr import HALF, Expr, Symbol, power, substitute, symbols
 from scikan.physics.auxiliaries import differences, factors_of
 from scikan.physics.families import Block, U, monomials, n_columns, products
 from scikan.physics.problem import Progress
-from scikan.physics.solving import laid
-from scikan.physics.stage import (
-    MOST_NOISY_COLUMNS,
-    closed,
-    count_beyond,
-    noted,
-    parts_of_laws,
-    with_exact_laws,
-)
+from scikan.physics.stage import closed, parts_of_laws, with_exact_laws
 
 
 def products_search(progress: Progress) -> Progress:
@@ -50,13 +42,8 @@ def _times_curves(progress: Progress) -> Progress:
         factors = factors_of(states.atoms.values[:, atom], atom < d, is_angle, states.error(atom))
         family = (*base, *products(powers, [(atom, factors)]))
         words = f"monomials times elementary functions of {states.atoms.exprs[atom]}"
-        if problem.noise is not None and n_columns(family) <= MOST_NOISY_COLUMNS:
-            table = laid(family, states)
-            if not count_beyond(table, n_columns(base), problem.criterion):
-                progress = noted(progress, words, table)
-                continue
         before = len(progress.laws)
-        progress = with_exact_laws(progress, family, states, words, drop=1e-10)
+        progress = with_exact_laws(progress, family, states, words, drop=1e-10, searched=n_columns(base))
         if len(progress.laws) > before:
             progress = closed(progress)
     return progress

@@ -177,6 +177,12 @@ class Progress:
         """Whether as many laws are known as can be: one less than coordinates."""
         return len(self.laws) >= len(self.problem.names) - 1
 
+    @property
+    def unheld(self) -> tuple[str, ...]:
+        """The coordinates that no law holds."""
+        held = {name for law in self.laws for name in symbols(law.expression)}
+        return tuple(name for name in self.problem.names if name not in held)
+
     def curves(self, states: States, chosen: Sequence[int]) -> list[tuple[int, Elementary]]:
         """Return elementary functions of each chosen atom; any function of a law is one, so laws get none."""
         d = len(self.problem.names)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from scikan.core.expr import HALF, Constant, Expr, call, power, symbols
+from scikan.core.expr import HALF, Constant, Expr, call, power
 from scikan.physics.families import Elementary, Family, U, monomials, products
 from scikan.physics.problem import WITHIN_NOISE, Progress
 from scikan.physics.solving import Laid, States, laid
@@ -130,12 +130,11 @@ class Extension:
 def with_inner_constants(progress: Progress) -> Progress:
     """Return the search with laws that hold a curve with an inner constant, of a coordinate or an auxiliary input.
 
-    Only where coordinates are left that no law holds: it is the longest of all searches.
+    It is a long search, and for systems that no law says much of: one coordinate may be cyclic.
     """
     problem = progress.problem
     d = len(problem.names)
-    held = {name for law in progress.laws for name in symbols(law.expression)}
-    if progress.is_complete or d > MOST_COORDINATES or held >= set(problem.names):
+    if progress.is_complete or d > MOST_COORDINATES or len(progress.unheld) < 2:
         return progress
     found = [progress]
     for _, group in [("coordinates", ()), *problem.auxiliary_sets]:

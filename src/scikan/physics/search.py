@@ -6,6 +6,7 @@ that are independent of what is known. Families with elementary functions come b
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -23,7 +24,6 @@ from scikan.physics.stage import (
     closed,
     count_beyond,
     kept,
-    noted,
     shortest,
     with_exact_laws,
 )
@@ -37,14 +37,33 @@ Curves: TypeAlias = Sequence[tuple[int, Elementary]]
 
 
 def exact_search(problem: Problem) -> Progress:
-    """Return all laws that are exact in families of formulas."""
+    """Return all laws that are exact in families of formulas, or hold within measuring errors."""
+    progress = _searched(problem)
+    if problem.noise is None:
+        return progress
+    return _with_inner_constants(_with_angles(_without_implied(progress)))
+
+
+def _searched(problem: Problem) -> Progress:
     progress = start(problem)
     progress = _polynomials(progress, range(1, 2))
     progress = _factored(progress)
     progress = _polynomials(progress, range(2, 3))
     progress = _long_or_elementary(progress)
-    progress = products_search(_auxiliary(progress))
-    return progress if problem.noise is None else _with_inner_constants(_without_implied(progress))
+    return products_search(_auxiliary(progress))
+
+
+def _with_angles(progress: Progress) -> Progress:
+    """Return the search with positions taken for angles, where they go round and this says more.
+
+    Functions of angles are few, and errors hide fewer laws among them.
+    """
+    problem = progress.problem
+    where = problem.positions
+    round_about = tuple(i for i in where if np.ptp(problem.states[:, i]) > 2 * np.pi)
+    if problem.angles or not round_about or len(where) == len(problem.names) or len(progress.unheld) < 2:
+        return progress
+    return shortest([progress, _without_implied(_searched(replace(problem, angles=round_about)))])
 
 
 def _long_or_elementary(progress: Progress) -> Progress:
@@ -69,7 +88,9 @@ def _polynomials(progress: Progress, degrees: range) -> Progress:
         if degree > 2 and len(problem.names) > 8 and progress.laws:
             break
         family = monomials(problem.plain, degree)
-        progress = with_exact_laws(progress, family, states, f"polynomials of degree {degree}")
+        before = n_columns(monomials(problem.plain, 2)) if degree > 2 else 0
+        words = f"polynomials of degree {degree}"
+        progress = with_exact_laws(progress, family, states, words, searched=before)
     return progress
 
 
@@ -112,18 +133,15 @@ def _auxiliary(progress: Progress) -> Progress:
 def _with_sums(progress: Progress, states: States, curves: Curves, words: str) -> Progress:
     """Return the search with the laws among polynomials of degree 2 and curves of single atoms."""
     problem = progress.problem
-    family = (*monomials(problem.plain, 2), *products([()], curves))
+    plain = monomials(problem.plain, 2)
+    family = (*plain, *products([()], curves))
     if problem.noise is not None and len(problem.names) > 6:
         if not curves or n_columns(family) > MOST_NOISY_COLUMNS:
             return progress
-        table = laid(family, states)
-        first = n_columns(monomials(problem.plain, 2))
-        if not count_beyond(table, first, problem.criterion):
-            return noted(progress, words, table)
-        alike = _with_alike(progress, table, curves, words)
+        alike = _with_alike(progress, laid(family, states), curves, words)
         if len(alike.laws) > len(progress.laws):
             return alike
-    return with_exact_laws(progress, family, states, words, drop=1e-10)
+    return with_exact_laws(progress, family, states, words, drop=1e-10, searched=n_columns(plain))
 
 
 def _with_alike(progress: Progress, table: Laid, curves: Curves, words: str) -> Progress:
@@ -133,11 +151,13 @@ def _with_alike(progress: Progress, table: Laid, curves: Curves, words: str) -> 
     sparsest vector of the null space has scores of terms.
     """
     plain = monomials(progress.problem.plain, 2)
-    first = n_columns(plain)
+    first, rule = n_columns(plain), progress.problem.criterion
+    if not count_beyond(table, first, rule):
+        return progress
     starts = first + np.cumsum([0, *(len(own.entries) for _, own in curves[:-1])])
     for entry in [e for e in curves[0][1].entries if all(e in own.entries for _, own in curves)]:
         places = [start + own.entries.index(entry) for start, (_, own) in zip(starts, curves, strict=True)]
-        if count_beyond(table, first, progress.problem.criterion, [*range(first), *places]):
+        if count_beyond(table, first, rule, [*range(first), *places]):
             family = (*plain, *products([()], [(atom, Elementary((entry,))) for atom, _ in curves]))
             found = with_exact_laws(progress, family, table.states, words, drop=1e-10)
             if len(found.laws) > len(progress.laws):

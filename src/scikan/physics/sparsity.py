@@ -21,7 +21,7 @@ WHITE = 1.1
 NO_WORSE = 1.06
 """Factor by which a shorter law may vary more: what chance does to a few thousand rows."""
 
-MOST_SUBSETS = 200_000
+MOST_SUBSETS = 300_000
 
 SUPPORT, ROUNDING = 1e-8, 1e-7
 """Terms below this part of the largest are rounding: in a null space, and in a law on its own terms."""

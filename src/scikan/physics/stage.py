@@ -15,7 +15,7 @@ from scikan.law.simplify import simplify
 from scikan.physics.counting import independent_ones, outside
 from scikan.physics.families import Family, expressions, gradients, monomials, n_columns
 from scikan.physics.problem import EXACTLY, WITHIN_NOISE, Criterion, Entry, FoundLaw, Progress, unit_residual
-from scikan.physics.solving import Laid, NullSpace, States, null_space, null_space_among
+from scikan.physics.solving import Laid, NullSpace, States, laid, null_space, null_space_among
 from scikan.physics.sparsity import identities_of, polished, small_subsets, sparse_vectors, standard_errors
 from scikan.physics.writing import (
     cost,
@@ -48,13 +48,27 @@ def with_exact_laws(
     words: str,
     drop: float = 1e-9,
     has_identities: bool = False,
+    searched: int = 0,
 ) -> Progress:
-    """Return the search with the laws of a family that hold to rounding and are new."""
+    """Return the search with the laws of a family that hold to rounding and are new.
+
+    Args:
+        progress, family, states: what is known, and what is laid on what.
+        words: the family in words.
+        drop: part of the largest below which directions are rounding.
+        has_identities: whether some combinations are constant whatever the state.
+        searched: how many of the first columns were searched before. With measuring errors a family in which no more
+            is conserved than among these is passed over: telling a law from its blurred neighbours takes long.
+    """
     columns = n_columns(family)
     most_columns = MOST_COLUMNS if progress.problem.noise is None else MOST_NOISY_COLUMNS
     if progress.is_complete or not columns or columns > min(most_columns, len(states.train) // 2):
         return progress
     rule = progress.problem.criterion
+    if searched and states.noise is not None:
+        table = laid(family, states)
+        if not count_beyond(table, searched, rule):
+            return _noted(progress, words, table)
     states = states.fewer(6 * columns)
     space = null_space(family, states, drop if states.noise is None else NOISY_DROP, most=80)
     n = null_count(space, rule)
@@ -118,7 +132,7 @@ def count_beyond(table: Laid, first: int, rule: Criterion, some: Sequence[int] |
     return max(together - alone, 0)
 
 
-def noted(progress: Progress, words: str, table: Laid) -> Progress:
+def _noted(progress: Progress, words: str, table: Laid) -> Progress:
     """Return the search with the evidence of a family that holds nothing new."""
     space = null_space_among(table, np.arange(len(table.sizes)), NOISY_DROP, most=80)
     return replace(progress, entries=(*progress.entries, entry_of(words, space, progress.problem.criterion)))
