@@ -28,6 +28,9 @@ MEASURED = 0.1
 """The same for velocities from differences of measured states."""
 
 
+ROOT = power(1 + U**2, Number(Fraction(1, 2)))
+
+
 def positions(
     states: Float[np.ndarray, "rows coordinates"],
     velocities: Float[np.ndarray, "rows coordinates"],
@@ -101,12 +104,12 @@ def curves_of(
     if u.min() > 0:
         entries += [call("log", U)]
     if u.min() > 0 and not is_coordinate:
-        entries += [U, U**3]
+        entries += [U, U**3, ROOT]
     if u.min() > max(POLE * np.median(u), POLE_ERRORS * error):
         # A sample beside a pole is so large that its rounding is larger than all else.
         entries += [1 / U, U**-2] if is_coordinate else [1 / U, U**-2, U**-3, call("exp", -U) / U]
     if is_coordinate:
-        entries += [U**3, U**4, power(1 + U**2, Number(Fraction(1, 2)))]
+        entries += [U**3, U**4, ROOT]
     return Elementary(tuple(entries))
 
 
@@ -114,7 +117,7 @@ def factors_of(
     u: Float[np.ndarray, " rows"], is_coordinate: bool, is_angle: bool = False, error: float = 0.0
 ) -> Elementary:
     """Return the elementary functions of one atom that are offered as factors of monomials, as `curves_of`."""
-    plain = (U, U**3, U**4, power(1 + U**2, Number(Fraction(1, 2))))
+    plain = (U, U**3, U**4, ROOT)
     entries = [e for e in curves_of(u, is_coordinate, is_angle, error).entries if e not in plain]
     sine = np.sin(u)
     if is_coordinate and np.abs(u).max() < 7 and (sine.min() > 0 or sine.max() < 0):
