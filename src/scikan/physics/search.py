@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from scikan.core.expr import constants
+from scikan.physics.combined import with_combined_inputs
 from scikan.physics.counting import outside
 from scikan.physics.families import Block, Elementary, monomials, n_columns, products
 from scikan.physics.multiplied import products_search
@@ -185,4 +186,5 @@ def _without_implied(progress: Progress) -> Progress:
 def _with_inner_constants(progress: Progress) -> Progress:
     """Return the search with laws of inner constants where these say more, or less long, than many constants do."""
     few = [n for n, law in enumerate(progress.laws) if len(constants(law.expression)) < MANY_CONSTANTS]
-    return shortest([progress, with_inner_constants(kept(progress, few))])
+    found = with_inner_constants(kept(progress, few))
+    return shortest([progress, with_combined_inputs(found)])

@@ -1,0 +1,109 @@
+r"""One inner constant of a family, by variable projection (Golub and Pereyra 1973).
+
+How far the best new combination of a family's columns varies within trajectories, in measuring errors, is a function
+of the constant alone: everything else is linear and solved for. The family without the columns that hold the constant
+is laid out and factored once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import minimize_scalar
+
+from scikan.core.expr import Constant, Expr
+from scikan.physics.families import Family
+from scikan.physics.problem import WITHIN_NOISE
+from scikan.physics.solving import Laid, States, laid
+from scikan.physics.stage import NOISY_DROP
+from scikan.physics.writing import snapped_number, told_digits
+from scikan.train.linear import null_vectors
+
+
+GAIN = 0.6
+"""What columns near their constant leave of what varies without them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Extension:
+    """A family laid out once, to which few columns are added again and again."""
+
+    base: Laid
+
+    def left(self, more: Family, states: States) -> float:
+        """Return how far the first combination beyond those that the family alone conserves varies with more columns.
+
+        Args:
+            more: the columns.
+            states: the same rows, with all atoms of these.
+        """
+        table = laid(more, states)
+        if table.errors is None or not np.all(table.sizes > 0):
+            return np.inf
+        pairs = []
+        for (q, r), added in zip(self._factors, (table.rates[table.states.train], table.errors), strict=True):
+            new = added / np.sqrt(len(added))
+            along = q.T @ new
+            rest = np.linalg.qr(new - q @ along, mode="r")
+            pairs.append(np.block([[r, along], [np.zeros((len(rest), r.shape[1])), rest]]))
+        return self._first_beyond(null_vectors(pairs[0], pairs[1], NOISY_DROP, centred=False).values)
+
+    @cached_property
+    def alone(self) -> float:
+        """The same without more columns."""
+        return self._first_beyond(self._values)
+
+    def _first_beyond(self, values: Float[np.ndarray, " vectors"]) -> float:
+        known = int(np.sum(self._values < WITHIN_NOISE.null))
+        return float(values[known]) if known < len(values) else np.inf
+
+    @cached_property
+    def _factors(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Q and R of training rates and of errors, mean squares made sums."""
+        assert self.base.errors is not None
+        rates, errors = self.base.rates[self.base.states.train], self.base.errors
+        (q, r), (p, s) = (np.linalg.qr(matrix / np.sqrt(len(matrix))) for matrix in (rates, errors))
+        return [(q, r), (p, s)]
+
+    @cached_property
+    def _values(self) -> Float[np.ndarray, " vectors"]:
+        (_, rates), (_, errors) = self._factors
+        return null_vectors(rates, errors, NOISY_DROP, centred=False).values
+
+
+def best_constant(
+    left: Callable[[float], float], trials: Float[np.ndarray, " constants"], alone: float, rows: int
+) -> Expr | None:
+    """Return the constant with which nothing but errors is left, or None if there is none.
+
+    Args:
+        left: what is left with a constant, in errors.
+        trials: constants that are tried first, rising or falling; least is sought between the best one's neighbours.
+        alone: what is left without any; near the right constant it is far less.
+        rows: how many rows are judged.
+    """
+    if not len(trials):
+        return None
+    values = [left(float(a)) for a in trials]
+    n = int(np.argmin(values))
+    if not values[n] < GAIN * alone:
+        return None
+    ends = sorted((float(trials[max(n - 1, 0)]), float(trials[min(n + 1, len(trials) - 1)])))
+    found = minimize_scalar(left, bounds=ends, method="bounded", options={"xatol": 1e-7 * abs(ends[1])})
+    if found.fun > WITHIN_NOISE.null:
+        return None
+    return measured_constant(left, float(found.x), rows)
+
+
+def measured_constant(left: Callable[[float], float], a: float, rows: int) -> Expr:
+    """Return the simple number within three errors of a constant, or the constant with its error.
+
+    With s^2 the mean square in errors over the rows, an error of the constant raises rows * s^2 by s^2.
+    """
+    step = 1e-3 * a
+    middle, raised = left(a) ** 2, (left(a + step) ** 2 + left(a - step) ** 2) / 2
+    error = abs(step) / np.sqrt(max(rows * (raised / middle - 1), 1e-12))
+    number, _ = snapped_number(told_digits(a, error), 3 * error)
+    return Constant(number.value, error) if isinstance(number, Constant) else number
