@@ -20,7 +20,7 @@ def products_search(progress: Progress) -> Progress:
     progress = _times_curves(progress)
     if progress.problem.noise is not None:
         return _closed_times_curves(progress)
-    return _times_each_other(_closed_times_curves(_times_several(progress)))
+    return times_each_other(_closed_times_curves(_times_several(progress)))
 
 
 def _times_curves(progress: Progress) -> Progress:
@@ -85,7 +85,7 @@ def _closed_times_curves(progress: Progress) -> Progress:
     return progress
 
 
-def _times_each_other(progress: Progress) -> Progress:
+def times_each_other(progress: Progress) -> Progress:
     """Try products of elementary functions of two coordinates: sqrt(1 - z^2) cos(f)."""
     problem = progress.problem
     d = len(problem.names)

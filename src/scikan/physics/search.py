@@ -15,7 +15,7 @@ from scikan.core.expr import constants
 from scikan.physics.combined import with_combined_inputs
 from scikan.physics.counting import outside
 from scikan.physics.families import Block, Elementary, monomials, n_columns, products
-from scikan.physics.multiplied import products_search
+from scikan.physics.multiplied import products_search, times_each_other
 from scikan.physics.problem import Problem, Progress, start
 from scikan.physics.scaled import with_inner_constants
 from scikan.physics.solving import Laid, States, laid
@@ -42,7 +42,7 @@ def exact_search(problem: Problem) -> Progress:
     progress = _searched(problem)
     if problem.noise is None:
         return progress
-    return _with_inner_constants(_with_angles(_without_implied(progress)))
+    return _with_less_usual_ones(_without_implied(progress))
 
 
 def _searched(problem: Problem) -> Progress:
@@ -183,8 +183,14 @@ def _without_implied(progress: Progress) -> Progress:
     return kept(progress, laws)
 
 
-def _with_inner_constants(progress: Progress) -> Progress:
-    """Return the search with laws of inner constants where these say more, or less long, than many constants do."""
+def _with_less_usual_ones(progress: Progress) -> Progress:
+    """Return the search with laws of angles, inner constants or nodes, where these say more than known laws do, or as
+    much in fewer terms: many fitted constants are an approximation within measuring errors.
+    """
     few = [n for n, law in enumerate(progress.laws) if len(constants(law.expression)) < MANY_CONSTANTS]
-    found = with_inner_constants(kept(progress, few))
-    return shortest([progress, with_combined_inputs(found)])
+    shorter = kept(progress, few)
+    products = products_search(shorter) if len(few) < len(progress.laws) else progress
+    # Measuring errors hide a law among many columns: of two coordinates they are few.
+    others = times_each_other(shorter) if len(progress.problem.names) == 2 else shorter
+    others = with_combined_inputs(with_inner_constants(_with_angles(others)))
+    return shortest([progress, products, others])
