@@ -13,7 +13,7 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from scikan.core.errors import SettingError, ShapeError
-from scikan.core.expr import Expr
+from scikan.core.expr import Expr, constants
 from scikan.physics.conserved import ConservedQuantities, checked_states, described_law
 from scikan.physics.problem import Problem, Progress
 from scikan.physics.search import exact_search
@@ -25,6 +25,9 @@ FEWEST_STATES = 8
 
 FEWEST_TRAJECTORIES = 4
 ORDER = 6
+MOST_CONSTANTS = 6
+"""Fitted constants of a law, beyond which it is an approximation of something that changes slowly."""
+
 RESTING = 0.2
 """A trajectory comes to rest if its last states are slower than its first ones by this factor."""
 
@@ -121,10 +124,11 @@ def measured(
 
 
 def singular_at_rest(expression: Expr, problem: Problem) -> bool:
-    """Return whether a law grows steep as fast as trajectories slow down: near rest there are local invariants only.
+    """Return whether a law is not continuous where trajectories come to rest, as log(A) of an A that decays.
 
-    Motion that dies down ends in one state (flow box theorem); what tells trajectories apart there, as log(A) of an A
-    that decays, is no law. Judged where most trajectories come to rest.
+    Near rest there are local invariants (flow box theorem), and what tells the trajectories into one state apart is no
+    law. With a distance r from rest that falls as the speed does, a gradient that grows as 1/r^p belongs to a
+    continuous function only if p < 1; p is read off the later half of most trajectories.
     """
     assert problem.groups is not None
     speed = np.linalg.norm(problem.velocities / problem.spread, axis=1)
@@ -132,20 +136,31 @@ def singular_at_rest(expression: Expr, problem: Problem) -> bool:
         slope = np.linalg.norm(
             gradient_of(expression, problem.names, problem.states) * problem.spread, axis=1
         )
-    slower, steeper = [], []
-    for g in range(int(problem.groups.max()) + 1):
-        at = np.flatnonzero(problem.groups == g)
-        early, late = at[: max(len(at) // 10, 2)], at[-max(len(at) // 10, 2) :]
-        slower.append(np.median(speed[late]) / np.median(speed[early]))
-        steeper.append(np.nanmedian(slope[late]) / np.nanmedian(slope[early]))
-    rest = np.asarray(slower) < RESTING
-    return bool(rest.mean() > 0.5 and np.nanmedian((np.asarray(steeper) * np.asarray(slower))[rest]) > 1.0)
+        early, middle, late = (
+            np.asarray([[np.median(speed[at]), np.median(slope[at])] for at in part])
+            for part in zip(*map(_three_parts, _trajectories(problem.groups)), strict=True)
+        )
+        power = np.log(late[:, 1] / middle[:, 1]) / np.log(middle[:, 0] / late[:, 0])
+    comes_to_rest = late[:, 0] < RESTING * early[:, 0]
+    return bool(comes_to_rest.mean() > 0.5 and np.nanmedian(power[comes_to_rest]) >= 1.0)
+
+
+def _trajectories(groups: np.ndarray) -> list[np.ndarray]:
+    """Return the rows of each trajectory."""
+    return [np.flatnonzero(groups == g) for g in range(int(groups.max()) + 1)]
+
+
+def _three_parts(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the first tenth of a trajectory's rows, a tenth in its middle, and the last."""
+    few, half = max(len(rows) // 10, 2), len(rows) // 2
+    return rows[:few], rows[half - few // 2 : half + few // 2], rows[-few:]
 
 
 def _record(progress: Progress) -> ConservedQuantities:
     problem = progress.problem
-    kept = [law for law in progress.laws if not singular_at_rest(law.expression, problem)]
-    laws = tuple(described_law(law, problem) for law in kept)
+    regular = [law for law in progress.laws if not singular_at_rest(law.expression, problem)]
+    believed = [law for law in regular if len(constants(law.expression)) <= MOST_CONSTANTS]
+    laws = tuple(described_law(law, problem) for law in believed)
     words = "; ".join(dict.fromkeys(e.family for e in progress.entries))
     assert problem.noise is not None
     errors = ", ".join(f"{n} {s:.1g}" for n, s in zip(problem.names, problem.noise, strict=True))
@@ -153,5 +168,12 @@ def _record(progress: Progress) -> ConservedQuantities:
     if laws:
         sentence = f"{count}, constant along the trajectories within their measuring errors ({errors})."
         return ConservedQuantities(len(laws), laws, progress.entries, words, "laws", sentence)
+    if regular:
+        terms = min(len(constants(law.expression)) for law in regular)
+        sentence = (
+            f"No law: a sum with {terms} fitted constants is constant within measuring errors ({errors}), and so many "
+            "follow whatever changes slowly."
+        )
+        return ConservedQuantities(0, (), progress.entries, words, "approximate", sentence)
     sentence = f"None found: nothing in these families is constant within measuring errors ({errors})."
     return ConservedQuantities(0, (), progress.entries, words, "none", sentence)

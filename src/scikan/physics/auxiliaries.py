@@ -119,7 +119,7 @@ def factors_of(
     """Return the elementary functions of one atom that are offered as factors of monomials, as `curves_of`."""
     plain = (U, U**3, U**4, ROOT)
     entries = [e for e in curves_of(u, is_coordinate, is_angle, error).entries if e not in plain]
-    sine = np.sin(u)
-    if is_coordinate and np.abs(u).max() < 7 and (sine.min() > 0 or sine.max() < 0):
+    sine = np.sin(u) * np.sign(np.sin(u[0]))
+    if is_coordinate and np.abs(u).max() < 7 and sine.min() > POLE_ERRORS * error:
         entries += [1 / call("sin", U) ** 2, call("cos", U) / call("sin", U) ** 2]
     return Elementary(tuple(entries))
