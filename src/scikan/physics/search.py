@@ -189,8 +189,10 @@ def _with_less_usual_ones(progress: Progress) -> Progress:
     """
     few = [n for n, law in enumerate(progress.laws) if len(constants(law.expression)) < MANY_CONSTANTS]
     shorter = kept(progress, few)
-    products = products_search(shorter) if len(few) < len(progress.laws) else progress
-    # Measuring errors hide a law among many columns: of two coordinates they are few.
-    others = times_each_other(shorter) if len(progress.problem.names) == 2 else shorter
-    others = with_combined_inputs(with_inner_constants(_with_angles(others)))
-    return shortest([progress, products, others])
+    found = [progress, with_combined_inputs(with_inner_constants(_with_angles(shorter)))]
+    if len(few) < len(progress.laws):
+        found.append(products_search(shorter))
+    if len(progress.problem.names) == 2:
+        # Measuring errors hide a law among many columns: of two coordinates they are few.
+        found.append(times_each_other(shorter))
+    return shortest(found)

@@ -1,0 +1,165 @@
+"""Laws read off noisy trajectories of systems with curves, constants and nodes of many kinds."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import OTHERS, System, box, trajectories
+
+import scikan as kn
+from scikan.core.expr import Number, evaluate
+from scikan.core.parser import parse
+from scikan.physics.along import measured, singular_at_rest
+from scikan.physics.extension import Extension, best_constant
+from scikan.physics.families import Elementary, U, column_gradients, gradients, monomials, products
+from scikan.physics.problem import Problem, start
+from scikan.physics.solving import laid, null_space_among
+from scikan.physics.sparsity import polished
+from scikan.physics.stage import count_beyond, null_count
+from scikan.physics.writing import gradient_of, outside_parts
+
+
+def found_along(system: System, seed: int = 0, noise: float = 1e-3):
+    states, labels, times = trajectories(system, seed, noise)
+    return kn.conserved_along(states, labels, time=times, names=system.names)
+
+
+def changes(law, system: System) -> float:
+    """Return rms of f . grad H / (|f| |grad H|) at fresh states without noise."""
+    states = system.sample(np.random.default_rng(9), 500)
+    slope = gradient_of(law.expression, system.names, states)
+    field = np.stack([np.asarray(system.field(z)) for z in states])
+    sizes = np.linalg.norm(slope, axis=1) * np.linalg.norm(field, axis=1)
+    return float(np.sqrt(np.mean((np.sum(slope * field, axis=1) / sizes) ** 2)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Morse oscillator",
+        "bead on a turning hoop",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in (
+                "condensate in two wells",
+                "Lennard-Jones",
+                "Toda lattice",
+                "spherical pendulum",
+                "double pendulum",
+                "Kepler in polar coordinates",
+                "relativistic Kepler",
+                "elliptic potential",
+                "predators of one prey",
+            )
+        ),
+    ],
+)
+def test_laws_are_all_found_and_hold_for_the_true_field(name):
+    system = OTHERS[name]
+    found = found_along(system)
+    assert found.count == system.count
+    assert max(changes(law, system) for law in found.laws) < 3e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["decay chain", "enzyme kinetics", "Brusselator", "Roessler"])
+def test_nothing_is_made_up(name):
+    assert found_along(OTHERS[name]).count == OTHERS[name].count
+
+
+def test_a_sum_of_many_constants_is_no_law():
+    field = lambda z: jnp.stack([z[1], -jnp.sin(z[0]) - 0.3 * z[1] * jnp.abs(z[1])])
+    found = found_along(System(field, ("q", "p"), box(-2, 2, 2), 0), noise=1e-2)
+    assert (found.count, found.verdict) == (0, "approximate")
+    assert "fitted constants" in found.sentence
+
+
+def decaying() -> Problem:
+    """Return A -> B -> C at rates 1 and 0.3."""
+    rng = np.random.default_rng(0)
+    t = np.linspace(0, 8, 60)
+    runs = []
+    for a, b in rng.uniform(0.2, 1.0, (8, 2)):
+        first = a * np.exp(-t)
+        second = b * np.exp(-0.3 * t) + a / 0.7 * (np.exp(-0.3 * t) - np.exp(-t))
+        runs.append(np.stack([first, second, a + b + 0.5 - first - second], axis=1))
+    states, groups = np.concatenate(runs), np.repeat(np.arange(8), 60)
+    velocities, noise = measured(states, groups, np.tile(t, 8))
+    return Problem(("A", "B", "C"), states, velocities, (), groups, noise)
+
+
+@pytest.mark.parametrize(
+    "law, is_singular", [("A + B + C", False), ("0.3*log(A) - log(B)", True), ("exp(A) + sqrt(B)", False)]
+)
+def test_a_law_is_continuous_at_rest(law, is_singular):
+    assert singular_at_rest(parse(law), decaying()) is is_singular
+
+
+@pytest.fixture(scope="module")
+def morse() -> Problem:
+    states, labels, times = trajectories(OTHERS["Morse oscillator"], 1, 1e-3, count=12)
+    groups = np.unique(labels, return_inverse=True)[1]
+    velocities, noise = measured(states, groups, times)
+    return Problem(("q", "p"), states, velocities, (), groups, noise)
+
+
+def exponentials(a: float) -> Elementary:
+    return Elementary((parse(f"exp({a}*u)"), parse(f"exp({2 * a}*u)")))
+
+
+def test_columns_added_to_a_family_are_those_of_one_family(morse):
+    states, base = morse.laid(), monomials([0, 1], 2)
+    more = products([()], [(0, exponentials(-1.1))])
+    table = laid((*base, *more), states)
+    whole = null_space_among(table, np.arange(len(table.sizes)), 1e-7, most=10)
+    alone = null_space_among(table, np.arange(5), 1e-7, most=10)
+    extension = Extension(laid(base, states))
+    assert extension.alone == pytest.approx(alone.residuals[null_count(alone, morse.criterion)], rel=1e-6)
+    known = null_count(alone, morse.criterion)
+    assert extension.left(more, states) == pytest.approx(whole.residuals[known], rel=1e-6)
+
+
+def test_an_inner_constant_is_measured_within_its_errors(morse):
+    states = morse.laid()
+    extension = Extension(laid(monomials([0, 1], 2), states))
+    left = lambda a: extension.left(products([()], [(0, exponentials(a))]), states)
+    constant = best_constant(left, -np.geomspace(0.4, 4, 12), extension.alone, len(states.train))
+    value = float(evaluate(constant, {}))
+    assert abs(value + 1.3) < 4 * getattr(constant, "error", 0.0) + 1e-9
+    assert best_constant(left, np.geomspace(0.4, 4, 12), extension.alone, len(states.train)) is None
+
+
+def test_gradients_of_columns_are_those_of_unit_vectors(morse):
+    family = (*monomials([0, 1], 3), *products([((1, 2),)], [(0, exponentials(-1.0))]))
+    atoms = morse.laid().atoms
+    n = laid(family, morse.laid()).sizes.size
+    assert np.allclose(
+        column_gradients(family, atoms), np.swapaxes(gradients(family, atoms, np.eye(n)), 1, 2)
+    )
+
+
+def test_a_family_with_a_law_beyond_the_searched_columns_counts_it(morse):
+    base = monomials([0, 1], 2)
+    rule = morse.criterion
+    with_law = laid((*base, *products([()], [(0, exponentials(-1.3))])), morse.laid())
+    without = laid((*base, *products([()], [(0, Elementary((U**3,)))])), morse.laid())
+    assert (count_beyond(with_law, 5, rule), count_beyond(without, 5, rule)) == (1, 0)
+
+
+def test_one_function_takes_the_place_of_several_that_stand_for_it(morse):
+    # 2 p^2 as a mixture of cos(p), exp(p) and exp(-p), which are near to it on small momenta.
+    curves = Elementary(tuple(parse(e) for e in ("cos(u)", "exp(u)", "exp(-u)", "u**2")))
+    family = products([()], [(0, exponentials(-1.3)), (1, curves)])
+    table = laid(family, morse.laid())
+    blurred = np.array([-2.0, 1.0, -0.25, 0.12, 0.12, 0.0])
+    vector, residual = polished(table, blurred)
+    assert residual < morse.criterion.holds
+    assert np.flatnonzero(vector).tolist() == [0, 1, 5]
+
+
+def test_coordinates_outside_functions_are_told():
+    assert outside_parts(parse("p**2/2 + exp(q) + r*x/sqrt(y)")) == {"p", "r", "x"}
+    assert outside_parts(Number(3)) == set()
+
+
+def test_coordinates_that_no_law_holds_are_told(morse):
+    assert start(morse).unheld == ("q", "p")
