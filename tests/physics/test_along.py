@@ -156,6 +156,19 @@ def test_one_function_takes_the_place_of_several_that_stand_for_it(morse):
     assert np.flatnonzero(vector).tolist() == [0, 1, 5]
 
 
+def test_a_coordinate_far_from_zero_does_no_harm():
+    states, labels, times = trajectories(OTHERS["Morse oscillator"], 0, 1e-3, count=10)
+    found = kn.conserved_along(states + [2000.0, 0.0], labels, time=times, names=("year", "p"))
+    assert found.count <= 1
+
+
+def test_a_coordinate_that_never_changes_is_told():
+    states, labels, times = trajectories(OTHERS["Morse oscillator"], 0, 1e-3, count=10)
+    rows = np.column_stack([states, np.full(len(states), 3.0)])
+    with pytest.raises(kn.TableError, match="coordinate c is 3 in all states"):
+        kn.conserved_along(rows, labels, time=times, names=("q", "p", "c"))
+
+
 def test_coordinates_outside_functions_are_told():
     assert outside_parts(parse("p**2/2 + exp(q) + r*x/sqrt(y)")) == {"p", "r", "x"}
     assert outside_parts(Number(3)) == set()

@@ -15,7 +15,7 @@ from scikan.core.expr import HALF, Constant, Expr, Symbol, call, power
 from scikan.physics.counting import independent_ones
 from scikan.physics.extension import Extension, best_constant
 from scikan.physics.families import Elementary, Splines, U, lay_atoms, monomials, n_columns, products
-from scikan.physics.problem import Progress
+from scikan.physics.problem import Problem, Progress
 from scikan.physics.scaled import with_scaled
 from scikan.physics.solving import States, laid
 from scikan.physics.stage import shortest, with_exact_laws
@@ -64,12 +64,18 @@ def with_combined_inputs(progress: Progress) -> Progress:
         return progress
     extension = Extension(laid(monomials(problem.plain, 2), problem.laid()))
     found = [progress]
-    where = problem.positions
-    others = tuple(i for i in range(d) if i not in where)
-    for x, y in [*combinations(where, 2), *combinations(others, 2)] if others else []:
+    for x, y in _pairs(problem):
         for combined in NODES:
             found += _over_node(progress, extension, combined, x, y)
     return shortest(found)
+
+
+def _pairs(problem: Problem) -> list[tuple[int, int]]:
+    """Return pairs of positions and pairs of other coordinates, where positions are known from others."""
+    where = problem.positions
+    others = tuple(i for i in range(len(problem.names)) if i not in where)
+    pairs = [*combinations(where, 2), *combinations(others, 2)] if others else []
+    return [pair for pair in pairs if not set(pair) & set(problem.angles)]
 
 
 def _over_node(

@@ -177,6 +177,7 @@ def checked_states(samples: Any, names: Sequence[str] | None) -> tuple[np.ndarra
 
     Raises:
         ShapeError, TableError, ColumnError: no finite table (N, d) with d >= 2, or names that do not fit.
+        TableError: a coordinate that is the same in all states.
         SettingError: fewer than 60 samples.
     """
     given = tuple(names) if names is not None else None
@@ -195,7 +196,15 @@ def checked_states(samples: Any, names: Sequence[str] | None) -> tuple[np.ndarra
             f"{len(states)} samples are too few to tell a law of {d} coordinates from chance.",
             fix=f"give at least {max(FEWEST_ROWS, 12 * d)}; 1000 to 3000 are good.",
         )
-    return states, given or numbered_names("z", d)
+    names = given or numbered_names("z", d)
+    still = np.flatnonzero(np.ptp(states, axis=0) == 0)
+    if still.size:
+        n = int(still[0])
+        raise TableError(
+            f"The coordinate {names[n]} is {states[0, n]:g} in all states: nothing tells how a law depends on it.",
+            fix="leave it out of the states, or give states in which it differs.",
+        )
+    return states, names
 
 
 def _angle(angle: str | int, names: tuple[str, ...]) -> int:

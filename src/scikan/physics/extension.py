@@ -22,6 +22,9 @@ from scikan.physics.writing import snapped_number, told_digits
 from scikan.train.linear import null_vectors
 
 
+LARGE = 1e50
+"""Columns larger or smaller than this are those of a constant that does not fit the samples."""
+
 GAIN = 0.6
 """What columns near their constant leave of what varies without them."""
 
@@ -39,8 +42,10 @@ class Extension:
             more: the columns.
             states: the same rows, with all atoms of these.
         """
-        table = laid(more, states)
-        if table.errors is None or not np.all(table.sizes > 0):
+        # Constants far from the right one may overflow.
+        with np.errstate(all="ignore"):
+            table = laid(more, states)
+        if table.errors is None or not np.all((table.sizes > 1 / LARGE) & (table.sizes < LARGE)):
             return np.inf
         pairs = []
         for (q, r), added in zip(self._factors, (table.rates[table.states.train], table.errors), strict=True):

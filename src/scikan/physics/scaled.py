@@ -120,6 +120,7 @@ def with_inner_constants(progress: Progress) -> Progress:
 def with_scaled(progress: Progress, states: States, atom: int) -> list[Progress]:
     """Return the searches with laws that hold scaled functions of one atom, one for each family with any."""
     problem = progress.problem
+    u = states.atoms.values[:, atom]
     # Of several coordinates curves are many, and hide what is sought among them.
     others = [1 - atom] if len(problem.names) == 2 and atom < 2 else []
     base = (*monomials(problem.plain, 2), *products([()], progress.curves(states, others)))
@@ -131,7 +132,7 @@ def with_scaled(progress: Progress, states: States, atom: int) -> list[Progress]
             more = products([()], [(atom, Elementary(scaled.entries(Constant(a))))])
             return extension.left(more, states)
 
-        trials = scaled.scales(states.atoms.values[:, atom])
+        trials = scaled.scales(u)
         constant = best_constant(left, trials, extension.alone, len(states.train))
         if constant is None:
             continue
