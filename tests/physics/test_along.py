@@ -48,6 +48,7 @@ def changes(law, system: System) -> float:
                 "Kepler in polar coordinates",
                 "relativistic Kepler",
                 "elliptic potential",
+                "oblique wave",
                 "predators of one prey",
             )
         ),

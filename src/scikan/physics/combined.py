@@ -97,6 +97,9 @@ def _over_node(
         return extension.left(products([()], [(d, splines), (d, WAVES)]), laid_out)
 
     trials = combined.trials(float(states.spread[x]), float(states.spread[y]))
+    if combined.node is _sum:
+        told = [b for b in _told_by_momenta(progress, x, y) if trials.min() <= b <= trials.max()]
+        trials = np.sort([*trials, *told])
     constant = best_constant(left, trials, extension.alone, len(states.train))
     if constant is None:
         return []
@@ -106,6 +109,21 @@ def _over_node(
     if not independent_ones(progress.slopes[node.every], slope, problem.criterion.new, most=1):
         return []
     return _named(progress, node)
+
+
+def _told_by_momenta(progress: Progress, x: int, y: int) -> list[float]:
+    """Return the constants b for which functions of x + b y do not act on a conserved sum of momenta.
+
+    Forces along (1, b) leave alpha p_x + beta p_y alone if alpha + beta b = 0.
+    """
+    problem = progress.problem
+    where = problem.positions
+    others = [i for i in range(len(problem.names)) if i not in where]
+    if len(others) != len(where) or x not in where or y not in where:
+        return []
+    along, across = others[where.index(x)], others[where.index(y)]
+    linear = [slope[0] for slope in np.swapaxes(progress.slopes, 0, 1) if np.ptp(slope, axis=0).max() < 1e-9]
+    return [float(-w[along] / w[across]) for w in linear if w[across] and w[along]]
 
 
 def _named(progress: Progress, states: States) -> list[Progress]:
