@@ -92,7 +92,7 @@ def test_friction_has_no_hamiltonian_and_the_reason_is_told(noise):
         (box(0, 1, 2), 0 * box(1, 1, 2), {}, "zero at all"),
         (box(0, 1, 2)[:20], box(1, 1, 2)[:20], {}, "too few"),
         (box(0, 1, 2), box(1, 1, 2) * np.nan, {}, "missing|infinite|NaN|finite"),
-        (box(0, 1, 2) * [1, 0], box(1, 1, 2), {}, "same in every row"),
+        (box(0, 1, 2) * [1, 0], box(1, 1, 2), {}, "coordinate z2 is 0 in all states"),
         (box(0, 1, 2), box(1, 1, 2), {"pairs": [("q", "z2")]}, "no coordinate 'q'"),
         (box(0, 1, 4), box(1, 1, 4), {"pairs": [(0, 1)]}, "every coordinate once"),
         (box(0, 1, 2), box(1, 1, 2), {"angles": ["phi"]}, "no coordinate 'phi'"),

@@ -201,7 +201,8 @@ def checked_states(samples: Any, names: Sequence[str] | None) -> tuple[np.ndarra
     if still.size:
         n = int(still[0])
         raise TableError(
-            f"The coordinate {names[n]} is {states[0, n]:g} in all states: nothing tells how a law depends on it.",
+            f"The coordinate {names[n]} is {states[0, n] + 0.0:g} in all states: nothing tells how a law depends "
+            "on it.",
             fix="leave it out of the states, or give states in which it differs.",
         )
     return states, names
