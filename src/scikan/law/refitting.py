@@ -290,7 +290,8 @@ def _covariance(problem: Problem, point: _Point) -> np.ndarray:
     # Redundant constants have no error of their own: the pseudo-inverse shares it among them.
     inverse = np.linalg.pinv(unit.T @ unit, rcond=1e-13, hermitian=True)
     spread = point.loss / max(n_rows - n, 1) + (ROUNDING * problem.scale) ** 2
-    return np.asarray(spread * inverse / np.outer(norms, norms))
+    with np.errstate(over="ignore"):  # A constant that next to nothing depends on has no bound to its error.
+        return np.asarray(spread * (inverse / norms) / norms[:, None])
 
 
 def loss_bits(before: float, after: float, variance: float, n_rows: int) -> float:
