@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from scikan.core import bspline
 from scikan.core.errors import KanError
 from scikan.train.linear import (
     Refinement,
@@ -32,6 +33,17 @@ def test_derivatives_of_columns_are_derivatives(rng):
             spline_columns(x + h, knots, 4, derivative=n) - spline_columns(x - h, knots, 4, derivative=n)
         ) / (2 * h)
         assert np.allclose(rise, spline_columns(x, knots, 4, derivative=n + 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_columns_are_the_features_of_a_layer_also_beyond_its_grid(rng, k):
+    x = rng.normal(size=300)
+    knots = knots_of(x[:100], 7, k)
+    x[:2] = knots[k], knots[-k - 1]
+    layer = x[:, None], knots[None, :], k
+    assert np.allclose(spline_columns(x, knots, k), bspline.features(*layer)[:, 0], atol=1e-13)
+    slopes = bspline.feature_slopes(*layer)[:, 0]
+    assert np.allclose(spline_columns(x, knots, k, derivative=1), slopes, atol=1e-11)
 
 
 def test_whitened_directions_are_uncorrelated_and_drop_copies(rng):

@@ -115,16 +115,21 @@ class Block:
     atom: int = -1
     curve: Curve | None = None
 
-    def parts(self, atoms: Atoms) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (-1, columns), then (atom, d columns / d atom) for every atom in the block."""
-        columns = np.ones((len(atoms.values), 1))
-        slopes = columns[:, :0]
+    def curves(self, atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
+        """Return the curves and their slopes at the atom, (rows, functions) each; the constant 1 without a curve."""
+        if self.curve is None:
+            return np.ones((len(atoms.values), 1)), np.zeros((len(atoms.values), 1))
+        u = atoms.values[:, self.atom]
+        return self.curve.values(u), self.curve.slopes(u)
+
+    def parts(
+        self, atoms: Atoms, columns: np.ndarray, slopes: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (-1, columns), then (atom, d columns / d atom) for every atom in the block, from its curves."""
+        monomial = _monomial(self.powers, atoms)[:, None]
+        yield -1, columns * monomial
         if self.curve is not None:
-            u = atoms.values[:, self.atom]
-            columns, slopes = self.curve.values(u), self.curve.slopes(u)
-        yield -1, columns * _monomial(self.powers, atoms)[:, None]
-        if self.curve is not None:
-            yield self.atom, slopes * _monomial(self.powers, atoms)[:, None]
+            yield self.atom, slopes * monomial
         for n, (atom, exponent) in enumerate(self.powers):
             lower = (*self.powers[:n], (atom, exponent - 1), *self.powers[n + 1 :])
             yield atom, exponent * columns * _monomial(lower, atoms)[:, None]
@@ -158,14 +163,24 @@ def _monomial(powers: Powers, atoms: Atoms) -> np.ndarray:
 Family: TypeAlias = tuple[Block, ...]
 
 
+def _parts(family: Family, atoms: Atoms) -> Iterator[Iterator[tuple[int, np.ndarray]]]:
+    """Yield the parts of every block; curves that blocks share are evaluated once."""
+    known: dict[tuple[int, Curve | None], tuple[np.ndarray, np.ndarray]] = {}
+    for block in family:
+        key = (block.atom, block.curve)
+        if key not in known:
+            known[key] = block.curves(atoms)
+        yield block.parts(atoms, *known[key])
+
+
 def columns(
     family: Family, atoms: Atoms
 ) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
     """Return (values, rates along the field) of all columns of a family."""
     values, rates = [], []
-    for block in family:
+    for parts in _parts(family, atoms):
         rate: np.ndarray | float = 0.0
-        for atom, part in block.parts(atoms):
+        for atom, part in parts:
             if atom < 0:
                 values.append(part)
             else:
@@ -181,9 +196,9 @@ def gradients(
     n, laws = len(atoms.values), coefficients.shape[1]
     slopes = np.zeros((n, atoms.values.shape[1], laws))
     start = 0
-    for block in family:
+    for parts in _parts(family, atoms):
         width = 0
-        for atom, part in block.parts(atoms):
+        for atom, part in parts:
             width = part.shape[1]
             if atom >= 0:
                 slopes[:, atom] += part @ coefficients[start : start + width]
@@ -194,8 +209,7 @@ def gradients(
 def column_gradients(family: Family, atoms: Atoms) -> Float[np.ndarray, "rows coordinates columns"]:
     """Return the gradients of a family's columns, one by one."""
     slopes = []
-    for block in family:
-        parts = block.parts(atoms)
+    for parts in _parts(family, atoms):
         _, values = next(parts)
         slope = np.zeros((len(values), atoms.gradients.shape[2], values.shape[1]))
         for atom, part in parts:

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
+from scipy.interpolate import BSpline
 
 from scikan.core import bspline
 from scikan.core.errors import SettingError, ShapeError
@@ -48,15 +49,17 @@ def spline_columns(
 
     Beyond the grid's ends every spline goes on as a straight line, so second derivatives vanish there.
     """
-    column, frame = np.asarray(x, float)[:, None], np.asarray(knots, float)[None, :]
-    if derivative == 0:
-        return np.asarray(bspline.features(column, frame, k)[:, 0])
-    if derivative == 1:
-        return np.asarray(bspline.feature_slopes(column, frame, k)[:, 0])
-    low, high = (float(end[0]) for end in bspline.grid_ends(frame, k))
-    values = np.asarray(bspline.basis(np.clip(column, low, high), frame, k, derivative)[:, 0])
-    inside = (column >= low) & (column <= high)
-    return np.where(inside, values, 0.0)
+    x, knots = np.asarray(x, float), np.asarray(knots, float)
+    # One variable in NumPy: SciPy's compiled recursion is five times as fast as the formula that JAX runs.
+    basis = BSpline.construct_fast(knots, np.eye(len(knots) - k - 1), k)
+    inside = np.clip(x, knots[k], knots[-k - 1])
+    columns = np.asarray(basis(inside, nu=derivative))
+    beyond = x != inside
+    if derivative == 0 and beyond.any():
+        columns[beyond] += (x - inside)[beyond, None] * basis(inside[beyond], nu=1)
+    elif derivative > 1:
+        columns[beyond] = 0.0
+    return columns
 
 
 @dataclass(frozen=True, eq=False)
