@@ -173,6 +173,16 @@ def _parts(family: Family, atoms: Atoms) -> Iterator[Iterator[tuple[int, np.ndar
         yield block.parts(atoms, *known[key])
 
 
+def column_values(family: Family, atoms: Atoms) -> Float[np.ndarray, "rows columns"]:
+    """Return the values of all columns of a family."""
+    known: dict[tuple[int, Curve | None], np.ndarray] = {(-1, None): np.ones((len(atoms.values), 1))}
+    for block in family:
+        if block.curve is not None and (block.atom, block.curve) not in known:
+            known[block.atom, block.curve] = block.curve.values(atoms.values[:, block.atom])
+    values = [known[b.atom, b.curve] * _monomial(b.powers, atoms)[:, None] for b in family]
+    return np.concatenate(values, axis=1)
+
+
 def columns(
     family: Family, atoms: Atoms
 ) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:

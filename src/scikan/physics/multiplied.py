@@ -15,12 +15,16 @@ from scikan.physics.problem import Progress
 from scikan.physics.stage import closed, parts_of_laws, with_exact_laws
 
 
+MOST_OF_SEVERAL = 400
+"""Columns of products over several coordinates, where measuring errors blur them."""
+
+
 def products_search(progress: Progress) -> Progress:
     """Return the search with laws that are sums of products."""
     progress = _times_curves(progress)
-    if progress.problem.noise is not None:
-        return _closed_times_curves(progress)
-    return times_each_other(_closed_times_curves(_times_several(progress)))
+    if progress.problem.noise is None:
+        return times_each_other(_closed_times_curves(_times_several(progress)))
+    return _closed_times_curves(_times_several(progress) if progress.unheld else progress)
 
 
 def _times_curves(progress: Progress) -> Progress:
@@ -62,7 +66,7 @@ def _times_several(progress: Progress) -> Progress:
         factors = factors_of(states.atoms.values[:, atom], True, atom in problem.angles, states.error(atom))
         family = (*family, *products(powers, [(atom, factors)]))
     words = "monomials times elementary functions of several coordinates"
-    return with_exact_laws(progress, family, states, words, drop=1e-10)
+    return with_exact_laws(progress, family, states, words, drop=1e-10, most_noisy=MOST_OF_SEVERAL)
 
 
 def _closed_times_curves(progress: Progress) -> Progress:

@@ -34,6 +34,10 @@ from scikan.physics.writing import cost
 MANY_CONSTANTS = 4
 """Fitted constants of a law that measuring errors allow, from which on it may be an approximation."""
 
+TURN = 2 * np.pi
+STEADY, MANY = 0.9, 0.25
+"""What turns moves this share of its way in one direction, along this share of the trajectories."""
+
 Curves: TypeAlias = Sequence[tuple[int, Elementary]]
 
 
@@ -55,16 +59,35 @@ def _searched(problem: Problem) -> Progress:
 
 
 def _with_angles(progress: Progress) -> Progress:
-    """Return the search with positions taken for angles, where they go round and this says more.
+    """Return the search with coordinates taken for angles, where they go round and this says more.
 
     Functions of angles are few, and errors hide fewer laws among them.
     """
     problem = progress.problem
-    where = problem.positions
-    round_about = tuple(i for i in where if np.ptp(problem.states[:, i]) > 2 * np.pi)
-    if problem.angles or not round_about or len(where) == len(problem.names) or len(progress.unheld) < 2:
+    round_about = _unheld_turning(progress) or _wide_positions(progress)
+    if problem.angles or not round_about:
         return progress
     return shortest([progress, _without_implied(_searched(replace(problem, angles=round_about)))])
+
+
+def _wide_positions(progress: Progress) -> tuple[int, ...]:
+    """Return the positions that reach further than a turn, where laws leave two coordinates and more open."""
+    problem, where = progress.problem, progress.problem.positions
+    if len(where) == len(problem.names) or len(progress.unheld) < 2:
+        return ()
+    return tuple(i for i in where if np.ptp(problem.states[:, i]) > TURN)
+
+
+def _unheld_turning(progress: Progress) -> tuple[int, ...]:
+    """Return the coordinates in no law that turn by a turn and more, always the same way, along many trajectories."""
+    problem = progress.problem
+    assert problem.groups is not None
+    groups = range(int(problem.groups.max()) + 1)
+    steps = [np.diff(problem.states[problem.groups == g], axis=0) for g in groups]
+    net = np.abs([s.sum(axis=0) for s in steps])
+    path = np.asarray([np.abs(s).sum(axis=0) for s in steps])
+    turned = ((net > TURN) & (net > STEADY * path)).mean(axis=0) > MANY
+    return tuple(i for i, name in enumerate(problem.names) if turned[i] and name in progress.unheld)
 
 
 def _long_or_elementary(progress: Progress) -> Progress:

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from scikan.physics.families import Atoms, Family, column_gradients, columns, n_columns
+from scikan.physics.families import Atoms, Family, column_gradients, column_values, columns, n_columns
 from scikan.train.linear import null_vectors
 
 
@@ -20,6 +20,8 @@ POLISHED = 1e-12
 """Residual of a law solved on its own terms."""
 
 MOST_ERROR_ROWS = 800
+FLATTEST = 0.1
+"""Part of a law's usual measuring error that it has anywhere: at rest points second orders take over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,11 @@ class States:
     def train(self) -> np.ndarray:
         """The rows of solves."""
         return np.flatnonzero(self._place % 3 != 2)
+
+    @property
+    def some_train(self) -> np.ndarray:
+        """Training rows at which measuring errors are told."""
+        return self.train[:: max(len(self.train) // MOST_ERROR_ROWS, 1)]
 
     def error(self, atom: int) -> float:
         """Return the largest measuring error of an atom; 0 where laws are read from a field."""
@@ -116,6 +123,11 @@ class Laid:
         assert self.errors is not None
         return _triangle(self.rates[self.states.train]), _triangle(self.errors)
 
+    @property
+    def spanned(self) -> Float[np.ndarray, "fewer columns"]:
+        """Training rates by fewer rows with the same mean squares, where laws are read from trajectories."""
+        return self._triangles[0]
+
     @cached_property
     def _judges(self) -> tuple[np.ndarray, np.ndarray]:
         """Held-out rates, and slopes on some held-out rows by spreads or measuring errors of the coordinates."""
@@ -148,6 +160,22 @@ class Laid:
         varied = np.mean((self.rates[self.states.train] @ vectors) ** 2, axis=0)
         return np.asarray(np.sqrt(varied / np.mean((self.errors @ vectors) ** 2, axis=0)))
 
+    def varies(self, vector: Float[np.ndarray, " columns"]) -> float:
+        """Return how far a vector varies within trajectories in units of its error at each row, 1 for a law.
+
+        Mean squares over all rows are ruled by the few where a function is steep; one that is flat nearly everywhere
+        and changes in a few places is a law by them, and not by this.
+        """
+        assert self.errors is not None and self.states.groups is not None
+        rows = self.states.some_train
+        values, group = self.values[rows] @ vector, self.states.groups[rows]
+        error = np.sqrt(np.mean((self.errors @ vector).reshape(len(rows), -1) ** 2, axis=1))
+        error = np.maximum(error, FLATTEST * np.sqrt(np.mean(error**2)))
+        weight = np.bincount(group, error**-2)
+        middle = np.bincount(group, values * error**-2) / np.where(weight > 0, weight, 1.0)
+        freedom = max(len(rows) - np.count_nonzero(weight), 1)
+        return float(np.sqrt(np.sum(((values - middle[group]) / error) ** 2) / freedom))
+
     def residuals(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
         """Return the relative change along the field on held-out rows, one per vector.
 
@@ -162,15 +190,17 @@ class Laid:
 
 def laid(family: Family, states: States) -> Laid:
     """Return a family on the rows of a search."""
-    values, rates = columns(family, states.atoms)
-    rates = rates if states.groups is None else states.within(values)
+    if states.groups is None:
+        values, rates = columns(family, states.atoms)
+    else:
+        values = column_values(family, states.atoms)
+        rates = states.within(values)
     usable = np.all(np.isfinite(values), axis=0) & np.all(np.isfinite(rates), axis=0)
     values, rates = np.where(usable, values, 0.0), np.where(usable, rates, 0.0)
     sizes = np.std(values, axis=0)
     if states.noise is None:
         return Laid(family, states, values, rates, sizes)
-    some = states.train[:: max(len(states.train) // MOST_ERROR_ROWS, 1)]
-    errors = _slopes(family, states.atoms.rows(some), states.noise, sizes > 0)
+    errors = _slopes(family, states.atoms.rows(states.some_train), states.noise, sizes > 0)
     return Laid(family, states, values, rates, sizes, errors)
 
 

@@ -5,6 +5,7 @@ small subsets of the columns (`small_subsets`). Each is solved again on its own 
 law (`polished`).
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 from math import comb
 
@@ -125,21 +126,40 @@ def polished(table: Laid, vector: np.ndarray) -> tuple[np.ndarray, float]:
     return (shorter[:, 0], residual) if residual <= enough else (best, smallest)
 
 
-def _pruned(table: Laid, vector: np.ndarray, enough: float) -> np.ndarray:
-    """Return the vector without the terms that measuring errors do not tell from zero, one by one."""
-    refused: set[int] = set()
+def _pruned(table: Laid, vector: np.ndarray, enough: float, held: Sequence[int] = ()) -> np.ndarray:
+    """Return the vector without the terms that measuring errors do not tell from zero: many at once, then one by one.
+
+    Terms in `held` stay.
+    """
+    refused = set(held)
+    many = int(np.count_nonzero(vector)) // 2
     while True:
         live = np.flatnonzero(vector)
-        order = [
-            k for k in live[np.argsort(np.abs(vector[live]) * table.sizes[live])] if int(k) not in refused
-        ]
+        order = [k for k in live[np.argsort(_harm(table, vector, live))] if int(k) not in refused]
         if len(live) < 2 or not order:
             return vector
-        trial = table.solved(live[live != order[0]], 1e-13, 1)
-        if trial.shape[1] and float(table.residuals(trial)[0]) <= enough:
-            vector = trial[:, 0]
+        many = max(min(many, len(order) // 2), 1)
+        trial = table.solved(np.setdiff1d(live, order[:many]), 1e-13, 1)
+        residual = float(table.residuals(trial)[0]) if trial.shape[1] else np.inf
+        if residual <= enough:
+            # Many terms fit the rows they are solved on: without them held-out rows may vary much less.
+            vector, enough = trial[:, 0], min(enough, max(NO_WORSE * residual, WHITE))
+        elif many > 1:
+            many //= 2
         else:
             refused.add(int(order[0]))
+
+
+def _harm(table: Laid, vector: np.ndarray, live: np.ndarray) -> Float[np.ndarray, " terms"]:
+    """Return by how much a law would vary more without each of its terms, the largest held and the others refitted."""
+    share = np.abs(vector[live]) * table.sizes[live]
+    free = np.delete(live, share.argmax())
+    rates = table.spanned[:, free] / table.sizes[free]
+    normal = rates.T @ rates
+    inverse = np.linalg.inv(normal + 1e-12 * np.trace(normal) * np.eye(len(free)))
+    harm = np.full(len(live), np.inf)
+    harm[live != live[share.argmax()]] = (vector[free] * table.sizes[free]) ** 2 / np.diag(inverse)
+    return harm
 
 
 def _merged(table: Laid, vector: np.ndarray, enough: float) -> tuple[np.ndarray, float]:
@@ -158,6 +178,23 @@ def _merged(table: Laid, vector: np.ndarray, enough: float) -> tuple[np.ndarray,
         if residuals.min(initial=np.inf) <= enough:
             best = trials[:, int(residuals.argmin())], float(residuals.min())
     return best
+
+
+def exchanged(table: Laid, vector: np.ndarray) -> np.ndarray:
+    """Return the vector with one more column in place of several terms, as long as there is such a column.
+
+    Terms left out one by one may end in many that stand for one.
+    """
+    enough = max(NO_WORSE * float(table.residuals(vector[:, None])[0]), WHITE)
+    untried = list(np.flatnonzero(table.sizes > 0))
+    while untried:
+        k = int(untried.pop())
+        trial = table.solved(np.union1d(np.flatnonzero(vector), k), 1e-13, 1)
+        if trial.shape[1] and float(table.residuals(trial)[0]) <= enough:
+            shorter = _pruned(table, trial[:, 0], enough, held=[k])
+            if np.count_nonzero(shorter) < np.count_nonzero(vector):
+                vector, untried = shorter, list(np.flatnonzero(table.sizes > 0))
+    return vector
 
 
 def small_subsets(table: Laid, most: int = 40) -> Float[np.ndarray, "columns candidates"]:
@@ -185,12 +222,13 @@ def small_subsets(table: Laid, most: int = 40) -> Float[np.ndarray, "columns can
         small_a = gram_a[sets[:, :, None], sets[:, None, :]]
         small_b = gram_b[sets[:, :, None], sets[:, None, :]] + 1e-9 * np.eye(size)
         inverse = np.linalg.inv(np.linalg.cholesky(small_b))
-        values, vectors = np.linalg.eigh(inverse @ small_a @ np.swapaxes(inverse, 1, 2))
-        for n in np.argsort(values[:, 0], kind="stable")[:most]:
+        problems = inverse @ small_a @ np.swapaxes(inverse, 1, 2)
+        best = np.argsort(np.linalg.eigvalsh(problems)[:, 0], kind="stable")[:most]
+        for n, value, vectors in zip(best, *np.linalg.eigh(problems[best]), strict=True):
             vector = np.zeros(len(table.sizes))
-            vector[live[sets[n]]] = (inverse[n].T @ vectors[n][:, 0]) / reach[live[sets[n]]]
+            vector[live[sets[n]]] = (inverse[n].T @ vectors[:, 0]) / reach[live[sets[n]]]
             found.append(vector)
-            if values[n, 0] < WHITE**2:
+            if value[0] < WHITE**2:
                 laws.append(sets[n])
     return np.stack(found, axis=1) if found else np.zeros((len(table.sizes), 0))
 

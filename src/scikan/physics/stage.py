@@ -16,7 +16,14 @@ from scikan.physics.counting import independent_ones, outside
 from scikan.physics.families import Family, expressions, gradients, monomials, n_columns
 from scikan.physics.problem import EXACTLY, WITHIN_NOISE, Criterion, Entry, FoundLaw, Progress, unit_residual
 from scikan.physics.solving import Laid, NullSpace, States, laid, null_space, null_space_among
-from scikan.physics.sparsity import identities_of, polished, small_subsets, sparse_vectors, standard_errors
+from scikan.physics.sparsity import (
+    exchanged,
+    identities_of,
+    polished,
+    small_subsets,
+    sparse_vectors,
+    standard_errors,
+)
 from scikan.physics.writing import (
     cost,
     elementary_parts,
@@ -39,6 +46,8 @@ NOISY_DROP = 1e-7
 """Directions that measuring errors reach less than this cannot be told from others."""
 
 MOST_CANDIDATES = 40
+MANY_TERMS = 4
+"""A law of more terms, read with measuring errors, may have several terms that stand for one."""
 
 
 def with_exact_laws(
@@ -49,6 +58,7 @@ def with_exact_laws(
     drop: float = 1e-9,
     has_identities: bool = False,
     searched: int = 0,
+    most_noisy: int = MOST_NOISY_COLUMNS,
 ) -> Progress:
     """Return the search with the laws of a family that hold to rounding and are new.
 
@@ -59,9 +69,10 @@ def with_exact_laws(
         has_identities: whether some combinations are constant whatever the state.
         searched: how many of the first columns were searched before. With measuring errors a family in which no more
             is conserved than among these is passed over: telling a law from its blurred neighbours takes long.
+        most_noisy: columns of the largest family that is searched with measuring errors.
     """
     columns = n_columns(family)
-    most_columns = MOST_COLUMNS if progress.problem.noise is None else MOST_NOISY_COLUMNS
+    most_columns = MOST_COLUMNS if progress.problem.noise is None else most_noisy
     if progress.is_complete or not columns or columns > min(most_columns, len(states.train) // 2):
         return progress
     rule = progress.problem.criterion
@@ -78,6 +89,8 @@ def with_exact_laws(
         n = null_count(space, rule)
     progress = replace(progress, entries=(*progress.entries, entry_of(words, space, rule)))
     noisy = states.noise is not None
+    if noisy and not n:
+        return progress
     few = np.arange(len(states.atoms.values))[:: max(len(states.atoms.values) // 300, 1)]
     known, rows = progress.slopes[states.every][few], states.atoms.rows(few)
     if not noisy and not independent_ones(known, gradients(family, rows, space.vectors[:, :n]), most=1):
@@ -93,7 +106,7 @@ def with_exact_laws(
             slopes = np.swapaxes(gradients(family, rows, some), 0, 1)
             return np.asarray([outside(known, slope) for slope in slopes])
 
-        blurred = vectors[:, :MOST_BLURRED]
+        blurred = np.concatenate([vectors[:, :MOST_BLURRED], space.vectors[:, :1]], axis=1)
         # What is blurred may be a new law beside known ones, so that less of it is asked to lie outside them.
         vectors = np.concatenate(
             [small[:, beyond(small) > rule.new], blurred[:, beyond(blurred) > rule.new / 3]], axis=1
@@ -158,7 +171,7 @@ def _short_ones(table: Laid, vectors: np.ndarray, trees: tuple[Expr, ...]) -> np
     found: list[tuple[float, float, np.ndarray]] = []
     for c in np.argsort((vectors != 0).T @ lengths, kind="stable")[:MOST_CANDIDATES]:
         vector, residual = polished(table, vectors[:, c])
-        if residual < rule.holds and (table.errors is None or table.share(vector[:, None])[0] < MOST_SHARE):
+        if residual < rule.holds and (table.errors is None or _stands_out(table, vector)):
             live = np.flatnonzero(vector)
             plain = weighted_sum([trees[k] for k in live], vector[live])
             found.append((float((vector != 0) @ lengths) + cost(plain), residual, vector))
@@ -166,7 +179,15 @@ def _short_ones(table: Laid, vectors: np.ndarray, trees: tuple[Expr, ...]) -> np
     # Among laws within errors the shortest: but one that leaves more than errors explain is an approximation.
     least = max(1.08 * min((r for _, r, _ in found), default=0.0), rule.fair)
     kept = [v for _, r, v in found if r <= least]
+    if kept and table.errors is not None and np.count_nonzero(kept[0]) > MANY_TERMS:
+        shorter = exchanged(table, kept[0])
+        kept = [shorter, *kept] if _stands_out(table, shorter) else kept
     return np.stack(kept, axis=1) if kept else vectors[:, :0]
+
+
+def _stands_out(table: Laid, vector: np.ndarray) -> bool:
+    """Return whether a vector differs between trajectories, and within them by no more than errors at any row."""
+    return bool(table.share(vector[:, None])[0] < MOST_SHARE and table.varies(vector) < WITHIN_NOISE.holds)
 
 
 def _with_law(
