@@ -87,7 +87,7 @@ def conserved_along(
     shuffled = np.random.default_rng(0).permutation(len(sizes))
     problem = Problem(names, rows, velocities, tuple(angles), shuffled[groups], noise)
     with threadpool_limits(limits=1):
-        return _record(exact_search(problem))
+        return recorded(exact_search(problem))
 
 
 def _times(time: Any, n: int) -> Float[np.ndarray, " rows"]:
@@ -156,7 +156,8 @@ def _three_parts(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rows[:few], rows[half - few // 2 : half + few // 2], rows[-few:]
 
 
-def _record(progress: Progress) -> ConservedQuantities:
+def recorded(progress: Progress) -> ConservedQuantities:
+    """Return what a search along trajectories has found, without laws that are singular at rest or mere fits."""
     problem = progress.problem
     regular = [law for law in progress.laws if not singular_at_rest(law.expression, problem)]
     believed = [law for law in regular if len(constants(law.expression)) <= MOST_CONSTANTS]
