@@ -130,7 +130,6 @@ def singular_at_rest(expression: Expr, problem: Problem) -> bool:
     law. With a distance r from rest that falls as the speed does, a gradient that grows as 1/r^p belongs to a
     continuous function only if p < 1; p is read off the later half of most trajectories.
     """
-    assert problem.groups is not None
     speed = np.linalg.norm(problem.velocities / problem.spread, axis=1)
     with np.errstate(all="ignore"):
         slope = np.linalg.norm(
@@ -138,16 +137,11 @@ def singular_at_rest(expression: Expr, problem: Problem) -> bool:
         )
         early, middle, late = (
             np.asarray([[np.median(speed[at]), np.median(slope[at])] for at in part])
-            for part in zip(*map(_three_parts, _trajectories(problem.groups)), strict=True)
+            for part in zip(*map(_three_parts, problem.trajectories), strict=True)
         )
         power = np.log(late[:, 1] / middle[:, 1]) / np.log(middle[:, 0] / late[:, 0])
     comes_to_rest = late[:, 0] < RESTING * early[:, 0]
     return bool(comes_to_rest.mean() > 0.5 and np.nanmedian(power[comes_to_rest]) >= 1.0)
-
-
-def _trajectories(groups: np.ndarray) -> list[np.ndarray]:
-    """Return the rows of each trajectory."""
-    return [np.flatnonzero(groups == g) for g in range(int(groups.max()) + 1)]
 
 
 def _three_parts(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

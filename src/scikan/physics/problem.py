@@ -70,6 +70,13 @@ class Problem:
     noise: Float[np.ndarray, " coordinates"] | None = None
 
     @property
+    def trajectories(self) -> list[np.ndarray]:
+        """The rows of each trajectory; none where laws are read from the field."""
+        if self.groups is None:
+            return []
+        return [np.flatnonzero(self.groups == g) for g in range(int(self.groups.max()) + 1)]
+
+    @property
     def criterion(self) -> "Criterion":
         """What counts as exact: rounding, or what measuring errors explain."""
         return EXACTLY if self.noise is None else WITHIN_NOISE

@@ -81,9 +81,7 @@ def _wide_positions(progress: Progress) -> tuple[int, ...]:
 def _unheld_turning(progress: Progress) -> tuple[int, ...]:
     """Return the coordinates in no law that turn by a turn and more, always the same way, along many trajectories."""
     problem = progress.problem
-    assert problem.groups is not None
-    groups = range(int(problem.groups.max()) + 1)
-    steps = [np.diff(problem.states[problem.groups == g], axis=0) for g in groups]
+    steps = [np.diff(problem.states[rows], axis=0) for rows in problem.trajectories]
     net = np.abs([s.sum(axis=0) for s in steps])
     path = np.asarray([np.abs(s).sum(axis=0) for s in steps])
     turned = ((net > TURN) & (net > STEADY * path)).mean(axis=0) > MANY

@@ -2,7 +2,7 @@
 
 Sparse vectors of its span come first (`sparse_vectors`); with measuring errors, where a null space is blurred, also all
 small subsets of the columns (`small_subsets`). Each is solved again on its own terms, with as few of them as keep it a
-law (`polished`).
+law (`polished`); where these are many, one column takes the place of several (`exchanged`).
 """
 
 from collections.abc import Sequence

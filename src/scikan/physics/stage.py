@@ -181,7 +181,8 @@ def _short_ones(table: Laid, vectors: np.ndarray, trees: tuple[Expr, ...]) -> np
     kept = [v for _, r, v in found if r <= least]
     if kept and table.errors is not None and np.count_nonzero(kept[0]) > MANY_TERMS:
         shorter = exchanged(table, kept[0])
-        kept = [shorter, *kept] if _stands_out(table, shorter) else kept
+        is_law = table.residuals(shorter[:, None])[0] < rule.holds and _stands_out(table, shorter)
+        kept = [shorter, *kept] if is_law else kept
     return np.stack(kept, axis=1) if kept else vectors[:, :0]
 
 
