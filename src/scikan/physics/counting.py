@@ -7,6 +7,8 @@ where their gradients are; the median over states decides, since gradients may v
 import numpy as np
 from jaxtyping import Float
 
+from scikan.train.linear import null_vectors
+
 
 INDEPENDENT = 1e-5
 """Smallest part of a unit gradient that sticks out of the span of the others, for exact laws."""
@@ -23,12 +25,33 @@ def outside(
     unit = new[usable] / size[usable, None]
     if known.shape[1] == 0:
         return 1.0
-    spans = known[usable] / np.maximum(np.linalg.norm(known[usable], axis=2, keepdims=True), 1e-300)
+    rest = _rest(known[usable], unit[:, None])[:, 0]
+    return float(np.median(np.linalg.norm(rest, axis=1)))
+
+
+def most_outside(
+    known: Float[np.ndarray, "rows laws coordinates"], new: Float[np.ndarray, "rows functions coordinates"]
+) -> float:
+    """Return the largest part of a gradient, root mean squares, that lies outside the span of the known gradients, over
+    all combinations of functions.
+    """
+    usable = np.all(np.isfinite(known), axis=(1, 2)) & np.all(np.isfinite(new), axis=(1, 2))
+    if known.shape[1] == 0 or not usable.any():
+        return 1.0
+    rest = _rest(known[usable], new[usable])
+    rest, whole = (np.swapaxes(g, 1, 2).reshape(-1, new.shape[1]) for g in (rest, new[usable]))
+    return float(null_vectors(rest, whole, centred=False).values[-1])
+
+
+def _rest(
+    known: Float[np.ndarray, "rows laws coordinates"], new: Float[np.ndarray, "rows functions coordinates"]
+) -> Float[np.ndarray, "rows functions coordinates"]:
+    """Return what gradients have outside the span of the known ones."""
+    spans = known / np.maximum(np.linalg.norm(known, axis=2, keepdims=True), 1e-300)
     # A basis by SVD: known laws are independent almost everywhere, not everywhere.
     _, s, vt = np.linalg.svd(spans, full_matrices=False)
     basis = vt * (s > 1e-9 * s[:, :1])[:, :, None]
-    rest = unit - np.einsum("nri,nr->ni", basis, np.einsum("nri,ni->nr", basis, unit))
-    return float(np.median(np.linalg.norm(rest, axis=1)))
+    return np.asarray(new - (new @ np.swapaxes(basis, 1, 2)) @ basis)
 
 
 def independent_ones(

@@ -7,10 +7,12 @@ searched as any other.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float
 
-from scikan.core.expr import HALF, Constant, Expr, call, power
+from scikan.core.expr import HALF, Expr, Symbol, call, differentiate, evaluate, power
 from scikan.physics.extension import Extension, best_constant
 from scikan.physics.families import Elementary, U, monomials, products
 from scikan.physics.problem import Progress
@@ -20,6 +22,8 @@ from scikan.physics.stage import shortest, with_exact_laws
 
 N_SCALES, WIDER = 16, 1.35
 MOST_COORDINATES = 4
+A = Symbol("a")
+"""The inner constant."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,33 @@ class Scaled:
     words: str
     entries: Callable[[Expr], tuple[Expr, ...]]
     scales: Callable[[np.ndarray], np.ndarray]
+
+    def curve(self, a: float) -> "Tuned":
+        """Return the functions at a value of the constant."""
+        return Tuned(*self._formulas, a)
+
+    @cached_property
+    def _formulas(self) -> tuple[tuple[Expr, ...], tuple[Expr, ...]]:
+        entries = self.entries(A)
+        return entries, tuple(differentiate(e, "u") for e in entries)
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """Formulas of the symbols `u` and `a`, and their derivatives by u, at a value of a: a `families.Curve`.
+
+    A scan asks for many values, and formulas of one symbol would be differentiated at each.
+    """
+
+    entries: tuple[Expr, ...]
+    derivatives: tuple[Expr, ...]
+    a: float
+
+    def values(self, u: Float[np.ndarray, " rows"]) -> Float[np.ndarray, "rows functions"]:
+        return np.stack([evaluate(e, {"u": u, "a": self.a}) for e in self.entries], axis=1)
+
+    def slopes(self, u: Float[np.ndarray, " rows"]) -> Float[np.ndarray, "rows functions"]:
+        return np.stack([evaluate(e, {"u": u, "a": self.a}) for e in self.derivatives], axis=1)
 
 
 def _spans(low: float, high: float, sign: float = 1.0) -> Callable[[np.ndarray], np.ndarray]:
@@ -129,8 +160,7 @@ def with_scaled(progress: Progress, states: States, atom: int) -> list[Progress]
     for scaled in FAMILIES:
 
         def left(a: float, scaled: Scaled = scaled) -> float:
-            more = products([()], [(atom, Elementary(scaled.entries(Constant(a))))])
-            return extension.left(more, states)
+            return extension.left(products([()], [(atom, scaled.curve(a))]), states)
 
         trials = scaled.scales(u)
         constant = best_constant(left, trials, extension.alone, len(states.train))

@@ -21,12 +21,13 @@ from scikan.physics.scaled import with_inner_constants
 from scikan.physics.solving import Laid, States, laid
 from scikan.physics.stage import (
     FACTORED,
-    MOST_NOISY_COLUMNS,
     closed,
     count_beyond,
+    has_room,
     kept,
     shortest,
     with_exact_laws,
+    with_laws_among,
 )
 from scikan.physics.writing import cost
 
@@ -158,11 +159,13 @@ def _with_sums(progress: Progress, states: States, curves: Curves, words: str) -
     plain = monomials(problem.plain, 2)
     family = (*plain, *products([()], curves))
     if problem.noise is not None and len(problem.names) > 6:
-        if not curves or n_columns(family) > MOST_NOISY_COLUMNS:
+        if not curves or not has_room(progress, family, states):
             return progress
-        alike = _with_alike(progress, laid(family, states), curves, words)
+        table = laid(family, states)
+        alike = _with_alike(progress, table, curves, words)
         if len(alike.laws) > len(progress.laws):
             return alike
+        return with_laws_among(progress, table, words, searched=n_columns(plain))
     return with_exact_laws(progress, family, states, words, drop=1e-10, searched=n_columns(plain))
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
+from scipy.sparse import csr_array
 
 from scikan.physics.families import Atoms, Family, column_gradients, column_values, columns, n_columns
 from scikan.train.linear import null_vectors
@@ -69,11 +70,14 @@ class States:
 
     def within(self, values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
         """Return how columns deviate from their means over each trajectory."""
+        return np.asarray(values - (self._means @ values)[self.groups])
+
+    @cached_property
+    def _means(self) -> csr_array:
+        """What makes of columns their means over each trajectory, (trajectories, rows)."""
         assert self.groups is not None
-        count = np.bincount(self.groups).astype(float)
-        sums = np.zeros((len(count), values.shape[1]))
-        np.add.at(sums, self.groups, values)
-        return np.asarray(values - (sums / np.maximum(count, 1.0)[:, None])[self.groups])
+        shares = 1.0 / np.bincount(self.groups)[self.groups]
+        return csr_array((shares, (self.groups, np.arange(len(self.groups)))))
 
     def fewer(self, rows: int) -> "States":
         """Return no more than so many of the rows, but at least 600: few columns need few rows."""
@@ -156,9 +160,8 @@ class Laid:
 
     def explained(self, vectors: Float[np.ndarray, "columns vectors"]) -> Float[np.ndarray, " vectors"]:
         """Return how far vectors vary within training trajectories, in units of what measuring errors explain."""
-        assert self.errors is not None
-        varied = np.mean((self.rates[self.states.train] @ vectors) ** 2, axis=0)
-        return np.asarray(np.sqrt(varied / np.mean((self.errors @ vectors) ** 2, axis=0)))
+        varied, explained = (np.mean((matrix @ vectors) ** 2, axis=0) for matrix in self._triangles)
+        return np.asarray(np.sqrt(varied / explained))
 
     def varies(self, vector: Float[np.ndarray, " columns"]) -> float:
         """Return how far a vector varies within trajectories in units of its error at each row, 1 for a law.
@@ -241,6 +244,11 @@ class NullSpace:
     def first(self, n: int) -> "NullSpace":
         """Return the space of the first n vectors."""
         return NullSpace(self.columns, self.vectors[:, :n], self.residuals[:n])
+
+    def least_share(self) -> float:
+        """Return the least part of its standard deviation that a combination of the vectors has within trajectories."""
+        within, whole = self.columns.rates @ self.vectors, self.columns.values @ self.vectors
+        return float(null_vectors(within, whole).values[0])
 
 
 def null_space(family: Family, states: States, drop: float = 1e-9, most: int = MOST_VECTORS) -> NullSpace:

@@ -107,8 +107,9 @@ def polished(table: Laid, vector: np.ndarray) -> tuple[np.ndarray, float]:
     share = np.abs(vector) * table.sizes
     share = share / share.max()
     trials = [vector]
-    for threshold in (0.3, 0.1, 0.03, 1e-2, 1e-3, 1e-5, 1e-7, 0.0):
-        trials += list(table.solved(np.flatnonzero(share > threshold), 1e-13, 1).T)
+    above = [np.flatnonzero(share > t) for t in (0.3, 0.1, 0.03, 1e-2, 1e-3, 1e-5, 1e-7, 0.0)]
+    for live in {len(live): live for live in above}.values():
+        trials += list(table.solved(live, 1e-13, 1).T)
     residuals = table.residuals(np.stack(trials, axis=1))
     if noisy:
         enough = max(NO_WORSE * float(residuals.min()), WHITE)
@@ -133,25 +134,27 @@ def _pruned(table: Laid, vector: np.ndarray, enough: float, held: Sequence[int] 
     """
     refused = set(held)
     many = int(np.count_nonzero(vector)) // 2
+    least_harm = _by_harm(table, vector)
     while True:
-        live = np.flatnonzero(vector)
-        order = [k for k in live[np.argsort(_harm(table, vector, live))] if int(k) not in refused]
-        if len(live) < 2 or not order:
+        order = [k for k in least_harm if k not in refused]
+        if len(least_harm) < 2 or not order:
             return vector
         many = max(min(many, len(order) // 2), 1)
-        trial = table.solved(np.setdiff1d(live, order[:many]), 1e-13, 1)
+        trial = table.solved(np.setdiff1d(least_harm, order[:many]), 1e-13, 1)
         residual = float(table.residuals(trial)[0]) if trial.shape[1] else np.inf
         if residual <= enough:
             # Many terms fit the rows they are solved on: without them held-out rows may vary much less.
             vector, enough = trial[:, 0], min(enough, max(NO_WORSE * residual, WHITE))
+            least_harm = _by_harm(table, vector)
         elif many > 1:
             many //= 2
         else:
-            refused.add(int(order[0]))
+            refused.add(order[0])
 
 
-def _harm(table: Laid, vector: np.ndarray, live: np.ndarray) -> Float[np.ndarray, " terms"]:
-    """Return by how much a law would vary more without each of its terms, the largest held and the others refitted."""
+def _by_harm(table: Laid, vector: np.ndarray) -> list[int]:
+    """Return the terms by how much more the law would vary without each, the largest held and the others refitted."""
+    live = np.flatnonzero(vector)
     share = np.abs(vector[live]) * table.sizes[live]
     free = np.delete(live, share.argmax())
     rates = table.spanned[:, free] / table.sizes[free]
@@ -159,7 +162,7 @@ def _harm(table: Laid, vector: np.ndarray, live: np.ndarray) -> Float[np.ndarray
     inverse = np.linalg.inv(normal + 1e-12 * np.trace(normal) * np.eye(len(free)))
     harm = np.full(len(live), np.inf)
     harm[live != live[share.argmax()]] = (vector[free] * table.sizes[free]) ** 2 / np.diag(inverse)
-    return harm
+    return [int(k) for k in live[np.argsort(harm)]]
 
 
 def _merged(table: Laid, vector: np.ndarray, enough: float) -> tuple[np.ndarray, float]:

@@ -12,10 +12,10 @@ import numpy as np
 from scikan.core.expr import Expr, Mul, Pow
 from scikan.law.ordering import in_order
 from scikan.law.simplify import simplify
-from scikan.physics.counting import independent_ones, outside
+from scikan.physics.counting import independent_ones, most_outside, outside
 from scikan.physics.families import Family, expressions, gradients, monomials, n_columns
 from scikan.physics.problem import EXACTLY, WITHIN_NOISE, Criterion, Entry, FoundLaw, Progress, unit_residual
-from scikan.physics.solving import Laid, NullSpace, States, laid, null_space, null_space_among
+from scikan.physics.solving import Laid, NullSpace, States, laid, null_space_among
 from scikan.physics.sparsity import (
     exchanged,
     identities_of,
@@ -71,29 +71,48 @@ def with_exact_laws(
             is conserved than among these is passed over: telling a law from its blurred neighbours takes long.
         most_noisy: columns of the largest family that is searched with measuring errors.
     """
-    columns = n_columns(family)
-    most_columns = MOST_COLUMNS if progress.problem.noise is None else most_noisy
-    if progress.is_complete or not columns or columns > min(most_columns, len(states.train) // 2):
+    if not has_room(progress, family, states, most_noisy):
         return progress
-    rule = progress.problem.criterion
-    if searched and states.noise is not None:
-        table = laid(family, states)
-        if not count_beyond(table, searched, rule):
-            return _noted(progress, words, table)
-    states = states.fewer(6 * columns)
-    space = null_space(family, states, drop if states.noise is None else NOISY_DROP, most=80)
+    table = laid(family, states.fewer(6 * n_columns(family)))
+    return with_laws_among(progress, table, words, drop, has_identities, searched)
+
+
+def has_room(
+    progress: Progress, family: Family, states: States, most_noisy: int = MOST_NOISY_COLUMNS
+) -> bool:
+    """Return whether a law may be missing, and a family is not too large for the rows."""
+    most = MOST_COLUMNS if states.noise is None else most_noisy
+    return not progress.is_complete and 0 < n_columns(family) <= min(most, len(states.train) // 2)
+
+
+def with_laws_among(
+    progress: Progress,
+    table: Laid,
+    words: str,
+    drop: float = 1e-9,
+    has_identities: bool = False,
+    searched: int = 0,
+) -> Progress:
+    """Return the search with the new laws of a family that is laid out; all else as in `with_exact_laws`."""
+    family, states, rule = table.family, table.states, progress.problem.criterion
+    noisy, every = states.noise is not None, np.arange(len(table.sizes))
+    if searched and noisy and not count_beyond(table, searched, rule):
+        return _noted(progress, words, table)
+    space = null_space_among(table, every, NOISY_DROP if noisy else drop, most=80)
     n = null_count(space, rule)
-    if not n and states.noise is None and space.residuals[0] < DOUBTFUL:
+    if not n and not noisy and space.residuals[0] < DOUBTFUL:
         # Columns that nearly depend on each other blur a law by rounding: without their differences it stands out.
-        space = null_space(family, states, COARSE_DROP, most=80)
+        space = null_space_among(table, every, COARSE_DROP, most=80)
         n = null_count(space, rule)
     progress = replace(progress, entries=(*progress.entries, entry_of(words, space, rule)))
-    noisy = states.noise is not None
     if noisy and not n:
         return progress
     few = np.arange(len(states.atoms.values))[:: max(len(states.atoms.values) // 300, 1)]
     known, rows = progress.slopes[states.every][few], states.atoms.rows(few)
-    if not noisy and not independent_ones(known, gradients(family, rows, space.vectors[:, :n]), most=1):
+    slopes = gradients(family, rows, space.vectors[:, : near_count(space, rule) if noisy else n])
+    # Blurred vectors mix laws that are known and one that is not.
+    is_new = most_outside(known, slopes) > rule.new / 3 if noisy else independent_ones(known, slopes, most=1)
+    if not is_new:
         return progress
     identities = identities_of(space.columns) if has_identities else np.zeros((len(space.sizes), 0))
     vectors = sparse_vectors(space.first(n), identities)
@@ -129,11 +148,18 @@ def entry_of(words: str, space: NullSpace, rule: Criterion) -> Entry:
 
 
 def null_count(space: NullSpace, rule: Criterion) -> int:
-    """Return how many vectors may be laws; none if the next one is hardly worse."""
+    """Return how many vectors may be laws; none if the next one is hardly worse, or if all are drowned in noise."""
     n = int(np.sum(space.residuals < rule.null))
     if n and n < len(space.residuals) and space.residuals[n] < rule.gap * space.residuals[n - 1]:
         return 0
+    if n and space.columns.errors is not None:
+        return n if space.first(near_count(space, rule)).least_share() < MOST_SHARE else 0
     return n
+
+
+def near_count(space: NullSpace, rule: Criterion) -> int:
+    """Return how many vectors a law may be made of, which lies a little outside those that errors explain."""
+    return int(np.sum(space.residuals < 2 * rule.null))
 
 
 def count_beyond(table: Laid, first: int, rule: Criterion, some: Sequence[int] | None = None) -> int:
