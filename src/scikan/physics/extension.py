@@ -19,7 +19,7 @@ from scikan.physics.problem import WITHIN_NOISE
 from scikan.physics.solving import Laid, States, laid
 from scikan.physics.stage import NOISY_DROP
 from scikan.physics.writing import snapped_number, told_digits
-from scikan.train.linear import null_vectors
+from scikan.train.linear import Factored, null_vectors
 
 
 LARGE = 1e50
@@ -47,13 +47,10 @@ class Extension:
             table = laid(more, states)
         if table.errors is None or not np.all((table.sizes > 1 / LARGE) & (table.sizes < LARGE)):
             return np.inf
-        pairs = []
-        for (q, r), added in zip(self._factors, (table.rates[table.states.train], table.errors), strict=True):
-            new = added / np.sqrt(len(added))
-            along = q.T @ new
-            rest = np.linalg.qr(new - q @ along, mode="r")
-            pairs.append(np.block([[r, along], [np.zeros((len(rest), r.shape[1])), rest]]))
-        return self._first_beyond(null_vectors(pairs[0], pairs[1], NOISY_DROP, centred=False).values)
+        factored_rates, factored_errors = self._factored
+        rates = factored_rates.triangle(table.rates[table.states.train])
+        errors = factored_errors.triangle(table.errors)
+        return self._first_beyond(null_vectors(rates, errors, NOISY_DROP, centred=False).values)
 
     @cached_property
     def alone(self) -> float:
@@ -65,17 +62,16 @@ class Extension:
         return float(values[known]) if known < len(values) else np.inf
 
     @cached_property
-    def _factors(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Q and R of training rates and of errors, mean squares made sums."""
+    def _factored(self) -> tuple[Factored, Factored]:
+        """Training rates and errors."""
         assert self.base.errors is not None
-        rates, errors = self.base.rates[self.base.states.train], self.base.errors
-        (q, r), (p, s) = (np.linalg.qr(matrix / np.sqrt(len(matrix))) for matrix in (rates, errors))
-        return [(q, r), (p, s)]
+        return Factored(self.base.rates[self.base.states.train]), Factored(self.base.errors)
 
     @cached_property
     def _values(self) -> Float[np.ndarray, " vectors"]:
-        (_, rates), (_, errors) = self._factors
-        return null_vectors(rates, errors, NOISY_DROP, centred=False).values
+        assert self.base.errors is not None
+        rates = self.base.rates[self.base.states.train]
+        return null_vectors(rates, self.base.errors, NOISY_DROP, centred=False).values
 
 
 def best_constant(

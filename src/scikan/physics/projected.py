@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from scikan.train.linear import knots_of, least_squares, null_vectors, spline_columns, whiten
+from scikan.train.linear import Factored, knots_of, least_squares, null_vectors, spline_columns, whiten
 
 
 DEGREE = 5
@@ -192,9 +192,9 @@ class HiddenSearch:
         self._rates = inner.columns(x, 1) * f[:, inner.owner]
         self._every = inner.columns(every)
         self._last: tuple[bytes, tuple[Nodes, _Projection]] | None = None
-        self._additive = outer.columns(x, 1) * f[:, outer.owner]
+        self._additive = Factored(outer.columns(x, 1) * f[:, outer.owner])
         self._ends = [inner.columns(end) for end in sample.pairs]
-        self._additive_apart = outer.columns(sample.pairs[1]) - outer.columns(sample.pairs[0])
+        self._additive_apart = Factored(outer.columns(sample.pairs[1]) - outer.columns(sample.pairs[0]))
 
     def solved(self, theta: Float[np.ndarray, " weights"]) -> tuple[Nodes, "_Projection"]:
         """Return the best law for given inner weights."""
@@ -205,7 +205,7 @@ class HiddenSearch:
 
     def _solved(self, theta: Float[np.ndarray, " weights"]) -> tuple[Nodes, "_Projection"]:
         weights = theta.reshape(self.n_nodes, -1)
-        changes, apart, knots = [self._additive], [self._additive_apart], []
+        changes, apart, knots = [], [], []
         u, rate = self._columns @ weights.T, self._rates @ weights.T
         ends = [end @ weights.T for end in self._ends]
         for h in range(self.n_nodes):
@@ -214,10 +214,12 @@ class HiddenSearch:
             apart.append(spline_columns(ends[1][:, h], t, DEGREE) - spline_columns(ends[0][:, h], t, DEGREE))
             knots.append(t)
         matrix, scale = np.concatenate(changes, axis=1), np.concatenate(apart, axis=1)
-        found = null_vectors(matrix, scale, DROP, centred=False)
+        added = self._additive.triangle(matrix), self._additive_apart.triangle(scale)
+        found = null_vectors(*added, DROP, centred=False)
         nodes = Nodes(self.inner, self.outer, weights, tuple(knots), found.vectors[:, 0])
-        differences = scale @ found.vectors[:, 0]
-        return nodes, _Projection(matrix @ found.vectors, found.values, differences, u, rate, ends)
+        differences = self._additive_apart.together(scale, found.vectors[:, :1])[:, 0]
+        changed = self._additive.together(matrix, found.vectors)
+        return nodes, _Projection(changed, found.values, differences, u, rate, ends)
 
     def cost(self, theta: Float[np.ndarray, " weights"]) -> float:
         """Return the mean square change along the field, per unit difference."""

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy.sparse import csr_array
 
 from scikan.physics.families import Atoms, Family, column_gradients, column_values, columns, n_columns
-from scikan.train.linear import null_vectors
+from scikan.train.linear import null_vectors, triangle
 
 
 MOST_VECTORS = 24
@@ -125,7 +125,7 @@ class Laid:
         Laws are pruned term by term, and every trial is a solve on some of the columns.
         """
         assert self.errors is not None
-        return _triangle(self.rates[self.states.train]), _triangle(self.errors)
+        return triangle(self.rates[self.states.train]), triangle(self.errors)
 
     @property
     def spanned(self) -> Float[np.ndarray, "fewer columns"]:
@@ -142,7 +142,7 @@ class Laid:
             self.rates[states.held],
             _slopes(self.family, states.atoms.rows(some), unit, self.sizes > 0),
         )
-        return (rates, slopes) if self.errors is None else (_triangle(rates), _triangle(slopes))
+        return (rates, slopes) if self.errors is None else (triangle(rates), triangle(slopes))
 
     @cached_property
     def atoms_of(self) -> np.ndarray:
@@ -214,12 +214,6 @@ def _slopes(
     slopes = column_gradients(family, atoms) * unit[:, None]
     whole = np.sqrt(len(unit)) * np.where(usable, slopes, 0.0)
     return np.asarray(whole.reshape(-1, len(usable)))
-
-
-def _triangle(matrix: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "fewer columns"]:
-    """Return a matrix of no more rows than columns with the same mean square in every direction."""
-    small = np.linalg.qr(matrix, mode="r")
-    return np.asarray(small * np.sqrt(len(small) / len(matrix)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,6 +145,36 @@ def null_vectors(
     return NullVectors(s[::-1] / np.sqrt(len(matrix)), whitening.map @ v[:, ::-1])
 
 
+def triangle(matrix: Matrix) -> Float[np.ndarray, "fewer columns"]:
+    """Return a matrix of no more rows than columns with the same mean square in every direction."""
+    small = np.linalg.qr(matrix, mode="r")
+    return np.asarray(small * np.sqrt(len(small) / len(matrix)))
+
+
+class Factored:
+    """Columns beside which others are tried again and again: their part of every triangle is formed once."""
+
+    def __init__(self, columns: Matrix) -> None:
+        self.columns = columns
+        self.q, self.r = np.linalg.qr(columns)
+
+    def together(self, more: Float[np.ndarray, "rows more"], weights: Matrix) -> Float[np.ndarray, "rows _"]:
+        """Return combinations of the columns and of `more`."""
+        n = self.columns.shape[1]
+        return np.asarray(self.columns @ weights[:n] + more @ weights[n:])
+
+    def triangle(self, more: Float[np.ndarray, "rows more"]) -> Float[np.ndarray, "fewer both"]:
+        """Return the triangle of the columns and those of `more`, as `triangle` of both does."""
+        along = self.q.T @ more
+        rest = more - self.q @ along
+        # Once more: rounding leaves a little along columns that `more` nearly depends on.
+        again = self.q.T @ rest
+        below = np.linalg.qr(rest - self.q @ again, mode="r")
+        left = np.zeros((len(below), self.r.shape[1]))
+        both = np.block([[self.r, along + again], [left, below]])
+        return np.asarray(both * np.sqrt(len(both) / len(more)))
+
+
 @dataclass(frozen=True, eq=False)
 class CanonicalPairs:
     """Pairs of combinations of two sets of columns, most alike first; each has mean 0 and variance 1.
