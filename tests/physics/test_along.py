@@ -5,16 +5,17 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from systems import OTHERS, System, box, trajectories
+from systems import OTHERS, TABLE, System, box, trajectories
 
 import scikan as kn
 from scikan.core.expr import Constant, Number, add, evaluate
 from scikan.core.parser import parse
 from scikan.physics.along import measured, recorded, singular_at_rest
+from scikan.physics.counting import most_outside
 from scikan.physics.extension import Extension, best_constant
 from scikan.physics.families import Elementary, U, column_gradients, gradients, monomials, products
 from scikan.physics.orbits import batched
-from scikan.physics.problem import FoundLaw, Problem, start
+from scikan.physics.problem import WITHIN_NOISE, FoundLaw, Problem, start
 from scikan.physics.solving import laid, null_space_among
 from scikan.physics.sparsity import exchanged, polished
 from scikan.physics.stage import count_beyond, null_count
@@ -77,6 +78,15 @@ def test_nothing_is_made_up(name):
 def test_a_pendulum_with_quadratic_friction_has_no_law():
     field = lambda z: jnp.stack([z[1], -jnp.sin(z[0]) - 0.3 * z[1] * jnp.abs(z[1])])
     assert found_along(System(field, ("q", "p"), box(-2, 2, 2), 0), noise=1e-2).count == 0
+
+
+@pytest.mark.slow
+def test_what_varies_within_trajectories_as_between_them_is_drowned():
+    # Of a chaotic system's 90 columns a few vary by no more than errors; they do so between trajectories, too.
+    found = found_along(TABLE["Lorenz"])
+    assert found.count == 0
+    assert sum(entry.residuals[0] < WITHIN_NOISE.null for entry in found.residuals) > 5
+    assert not any(entry.laws for entry in found.residuals)
 
 
 def decaying() -> Problem:
@@ -149,6 +159,17 @@ def test_a_family_with_a_law_beyond_the_searched_columns_counts_it(morse):
     with_law = laid((*base, *products([()], [(0, exponentials(-1.3))])), morse.laid())
     without = laid((*base, *products([()], [(0, Elementary((U**3,)))])), morse.laid())
     assert (count_beyond(with_law, 5, rule), count_beyond(without, 5, rule)) == (1, 0)
+
+
+def test_functions_of_a_known_law_are_nothing_new():
+    x, p = np.random.default_rng(0).uniform(-1, 1, (2, 200))
+    energy = np.stack([x, p], axis=1)[:, None]
+    functions = np.stack([x**3 + x * p**2, x**2 * p + p**3], axis=1)[:, None]
+    mixed = np.concatenate([energy + functions, energy - 2 * functions], axis=1)
+    assert most_outside(energy, mixed) < 1e-12
+    new = np.stack([p, 0 * p], axis=1)[:, None]
+    assert most_outside(energy, np.concatenate([mixed, energy + 1e-3 * new], axis=1)) > 0.5
+    assert most_outside(energy[:, :0], energy) == 1.0
 
 
 def test_one_function_takes_the_place_of_several_that_stand_for_it(morse):

@@ -6,12 +6,14 @@ import pytest
 from scikan.core import bspline
 from scikan.core.errors import KanError
 from scikan.train.linear import (
+    Factored,
     Refinement,
     canonical_pairs,
     knots_of,
     least_squares,
     null_vectors,
     spline_columns,
+    triangle,
     whiten,
 )
 
@@ -72,6 +74,22 @@ def test_the_energy_of_an_oscillator_is_the_null_vector(rng):
     law = found.vectors[:, 0] / found.vectors[2, 0]
     assert np.allclose(law, [0, 0, 1, 0, 1], atol=1e-12)
     assert np.isclose(np.std(values @ found.vectors[:, 0]), 1.0)
+
+
+def test_columns_factored_once_have_the_triangle_of_all(rng):
+    columns, more = rng.normal(size=(50, 4)), rng.normal(size=(50, 3))
+    more[:, 0] = columns @ [1.0, 2.0, 3.0, 4.0] + 1e-8 * more[:, 0]
+    factored, both = Factored(columns), np.concatenate([columns, more], axis=1)
+    for whole in (triangle(both), factored.triangle(more)):
+        assert whole.shape == (7, 7)
+        assert np.allclose(whole.T @ whole / 7, both.T @ both / 50, rtol=0, atol=1e-14 * 50)
+    # What nearly depends on the columns is told from them to the last digit, which no product of columns would do.
+    scale, other = rng.normal(size=(60, 4)), rng.normal(size=(60, 3))
+    found = null_vectors(factored.triangle(more), Factored(scale).triangle(other), centred=False)
+    direct = null_vectors(both, np.concatenate([scale, other], axis=1), centred=False)
+    assert np.allclose(found.values, direct.values, rtol=1e-6)
+    weights = found.vectors[:, :2]
+    assert np.allclose(factored.together(more, weights), both @ weights)
 
 
 def test_a_shallow_law_is_the_first_canonical_pair(rng):
