@@ -247,6 +247,26 @@ OTHERS = {
         box(-1.5, 1.5, 4),
         1,
     ),
+    "bell off the centre": System(
+        hamiltonian(lambda q, p: p @ p / 2 - 2 * jnp.exp(-((q[0] - 0.5) ** 2))),
+        ("q", "p"),
+        box(-1.2, 1.2, 2),
+        1,
+    ),
+    "peak off the centre": System(
+        hamiltonian(lambda q, p: p @ p / 2 - 2 / (1 + 2 * (q[0] - 0.3) ** 2)),
+        ("q", "p"),
+        box(-1.2, 1.2, 2),
+        1,
+    ),
+    "soft well beside a spring": System(
+        hamiltonian(
+            lambda q, p: p @ p / 2 - 2 / jnp.sqrt(1 + 2 * (q[0] - 0.5) ** 2) + q[0] * q[1] / 2 + q[1] ** 2
+        ),
+        PLANE,
+        box(-1.2, 1.2, 4),
+        1,
+    ),
     "oblique wave": System(
         hamiltonian(lambda q, p: p @ p / 2 - jnp.cos(q[0] + 2 * q[1])), PLANE, box(-1.5, 1.5, 4), 2
     ),

@@ -53,6 +53,9 @@ def changes(law, system: System) -> float:
                 "Kepler in polar coordinates",
                 "elliptic potential",
                 "oblique wave",
+                "bell off the centre",
+                "soft well beside a spring",
+                "ridge beside a spring",
                 "predators of one prey",
             )
         ),

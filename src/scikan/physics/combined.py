@@ -11,21 +11,17 @@ from itertools import combinations
 
 import numpy as np
 
-from scikan.core.expr import HALF, Constant, Expr, Symbol, call, power
+from scikan.core.expr import HALF, Constant, Expr, Symbol, power
 from scikan.physics.counting import independent_ones
-from scikan.physics.extension import Extension, best_constant
-from scikan.physics.families import Elementary, Splines, U, lay_atoms, monomials, n_columns, products
+from scikan.physics.extension import Extension, any_function, best_constant
+from scikan.physics.families import lay_atoms, monomials, n_columns, products
 from scikan.physics.problem import Problem, Progress
-from scikan.physics.scaled import with_scaled
+from scikan.physics.scaled import with_centre, with_scaled
 from scikan.physics.solving import States, laid
 from scikan.physics.stage import shortest, with_exact_laws
-from scikan.train.linear import knots_of
 
 
 MOST_COORDINATES = 4
-GRID, DEGREE = 12, 3
-WAVES = Elementary((call("sin", U), call("cos", U)))
-"""Beside splines: coordinates that go round have more waves than a grid has intervals."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +63,8 @@ def with_combined_inputs(progress: Progress) -> Progress:
     for x, y in _pairs(problem):
         for combined in NODES:
             found += _over_node(progress, extension, combined, x, y)
+        if len(found) > 1 and found[-1].is_complete:
+            break
     return shortest(found)
 
 
@@ -93,8 +91,7 @@ def _over_node(
 
     def left(b: float) -> float:
         laid_out = over(Constant(b))
-        splines = Splines(knots_of(laid_out.atoms.values[:, d], GRID, DEGREE), DEGREE)
-        return extension.left(products([()], [(d, splines), (d, WAVES)]), laid_out)
+        return extension.left(any_function(laid_out, d), laid_out)
 
     trials = combined.trials(float(states.spread[x]), float(states.spread[y]))
     if combined.node is _sum:
@@ -134,4 +131,4 @@ def _named(progress: Progress, states: States) -> list[Progress]:
     family = (*plain, *products([()], progress.curves(states, [d])))
     words = f"polynomials of degree 2 and elementary functions of {states.atoms.exprs[d]}"
     found = with_exact_laws(progress, family, states, words, drop=1e-10, searched=n_columns(plain))
-    return [found, *with_scaled(progress, states, d)]
+    return [found, *with_scaled(progress, states, d), *with_centre(progress, states, d)]

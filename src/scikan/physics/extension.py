@@ -13,17 +13,24 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from scikan.core.expr import Constant, Expr
-from scikan.physics.families import Family
+from scikan.core.expr import Constant, Expr, call
+from scikan.physics.families import Elementary, Family, Splines, U, products
 from scikan.physics.problem import WITHIN_NOISE
 from scikan.physics.solving import Laid, States, laid
 from scikan.physics.stage import NOISY_DROP
 from scikan.physics.writing import snapped_number, told_digits
-from scikan.train.linear import Factored, null_vectors
+from scikan.train.linear import Factored, knots_of, null_vectors
 
+
+GRID, DEGREE = 16, 3
+WAVES = Elementary((call("sin", U), call("cos", U)))
+"""Beside splines: coordinates that go round have more waves than a grid has intervals."""
 
 LARGE = 1e50
 """Columns larger or smaller than this are those of a constant that does not fit the samples."""
+
+HOPELESS = 10.0
+"""What columns leave a thousandth of its size from the best constant, in errors, if there is none."""
 
 GAIN = 0.6
 """What columns near their constant leave of what varies without them."""
@@ -74,6 +81,16 @@ class Extension:
         return null_vectors(rates, self.base.errors, NOISY_DROP, centred=False).values
 
 
+def curves_over(states: States, atom: int) -> Splines:
+    """Return splines of an atom, fine enough for smooth functions."""
+    return Splines(knots_of(states.atoms.values[:, atom], GRID, DEGREE), DEGREE)
+
+
+def any_function(states: States, atom: int) -> Family:
+    """Return columns that come near to any function of an atom."""
+    return products([()], [(atom, curves_over(states, atom)), (atom, WAVES)])
+
+
 def best_constant(
     left: Callable[[float], float], trials: Float[np.ndarray, " constants"], alone: float, rows: int
 ) -> Expr | None:
@@ -92,18 +109,24 @@ def best_constant(
     if not values[n] < GAIN * alone:
         return None
     ends = sorted((float(trials[max(n - 1, 0)]), float(trials[min(n + 1, len(trials) - 1)])))
-    found = minimize_scalar(left, bounds=ends, method="bounded", options={"xatol": 1e-7 * abs(ends[1])})
+    size = max(map(abs, ends))
+    rough = minimize_scalar(left, bounds=ends, method="bounded", options={"xatol": 1e-3 * size})
+    if rough.fun > HOPELESS:
+        return None
+    near = max(rough.x - 1e-2 * size, ends[0]), min(rough.x + 1e-2 * size, ends[1])
+    found = minimize_scalar(left, bounds=near, method="bounded", options={"xatol": 1e-7 * size})
     if found.fun > WITHIN_NOISE.null:
         return None
-    return measured_constant(left, float(found.x), rows)
+    return measured_constant(left, float(found.x), rows, max(abs(float(found.x)), ends[1] - ends[0]))
 
 
-def measured_constant(left: Callable[[float], float], a: float, rows: int) -> Expr:
+def measured_constant(left: Callable[[float], float], a: float, rows: int, size: float) -> Expr:
     """Return the simple number within three errors of a constant, or the constant with its error.
 
-    With s^2 the mean square in errors over the rows, an error of the constant raises rows * s^2 by s^2.
+    With s^2 the mean square in errors over the rows, an error of the constant raises rows * s^2 by s^2. `size` is that
+    of the constant, or of its range if it may be near zero.
     """
-    step = 1e-3 * a
+    step = 1e-3 * size
     middle, raised = left(a) ** 2, (left(a + step) ** 2 + left(a - step) ** 2) / 2
     error = abs(step) / np.sqrt(max(rows * (raised / middle - 1), 1e-12))
     number, _ = snapped_number(told_digits(a, error), 3 * error)

@@ -2,26 +2,30 @@
 
 Elementary functions of an atom come in families with one inner constant, which is scanned and minimised
 (`physics.extension`) for each atom and family; where nothing but errors is left, the family with that constant is
-searched as any other.
+searched as any other. A place about which a function is even is found before the function: one even about c is one of
+(u - c)^2, and splines of that say how well a place does.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.expr import HALF, Expr, Symbol, call, differentiate, evaluate, power
-from scikan.physics.extension import Extension, best_constant
-from scikan.physics.families import Elementary, U, monomials, products
+from scikan.core.expr import HALF, ONE, Constant, Expr, Symbol, call, differentiate, evaluate, power
+from scikan.physics.extension import Extension, any_function, best_constant, curves_over
+from scikan.physics.families import Elementary, Family, U, lay_atoms, monomials, products
 from scikan.physics.problem import Progress
 from scikan.physics.solving import States, laid
-from scikan.physics.stage import shortest, with_exact_laws
+from scikan.physics.stage import count_beyond, shortest, with_exact_laws
 
 
 N_SCALES, WIDER = 16, 1.35
 MOST_COORDINATES = 4
+N_PLACES, WITHIN = 24, (0.1, 0.9)
+PARTS = (slice(0, 10), slice(7, 17), slice(14, 24))
+"""Places that are tried first, between these quantiles: about a place beyond all samples every function is even."""
 A = Symbol("a")
 """The inner constant."""
 
@@ -107,6 +111,10 @@ def _inverse_roots(a: Expr) -> tuple[Expr, ...]:
     return (power(1 + a * U**2, -HALF),)
 
 
+def _quotients(a: Expr) -> tuple[Expr, ...]:
+    return (power(1 + a * U**2, -ONE),)
+
+
 def _logarithms(a: Expr) -> tuple[Expr, ...]:
     return (call("log", 1 + a * U**2),)
 
@@ -122,6 +130,7 @@ FAMILIES = (
     Scaled("bells", _bells, _widths),
     Scaled("roots", _roots, _widths),
     Scaled("inverse roots", _inverse_roots, _widths),
+    Scaled("quotients", _quotients, _widths),
     Scaled("logarithms", _logarithms, _widths),
     Scaled("powers", _powers, _exponents(1.0)),
     Scaled("powers", _powers, _exponents(-1.0)),
@@ -142,19 +151,25 @@ def with_inner_constants(progress: Progress) -> Progress:
         states = problem.laid(group)
         for atom in range(d, d + len(group)) if group else range(d):
             if not problem.is_angle(states.atoms.exprs[atom]):
-                found += with_scaled(progress, states, atom)
+                found += with_scaled(progress, states, atom) + with_centre(progress, states, atom)
         if len(found) > 1:
             break
     return shortest(found)
 
 
+def beside(progress: Progress, states: States, atom: int) -> Family:
+    """Return what stands beside functions of an atom: polynomials, and elementary functions of the other coordinate.
+
+    Of several coordinates curves are many, and hide what is sought among them.
+    """
+    problem = progress.problem
+    others = [1 - atom] if len(problem.names) == 2 and atom < 2 else []
+    return (*monomials(problem.plain, 2), *products([()], progress.curves(states, others)))
+
+
 def with_scaled(progress: Progress, states: States, atom: int) -> list[Progress]:
     """Return the searches with laws that hold scaled functions of one atom, one for each family with any."""
-    problem = progress.problem
-    u = states.atoms.values[:, atom]
-    # Of several coordinates curves are many, and hide what is sought among them.
-    others = [1 - atom] if len(problem.names) == 2 and atom < 2 else []
-    base = (*monomials(problem.plain, 2), *products([()], progress.curves(states, others)))
+    u, base = states.atoms.values[:, atom], beside(progress, states, atom)
     extension = Extension(laid(base, states))
     found = []
     for scaled in FAMILIES:
@@ -171,4 +186,33 @@ def with_scaled(progress: Progress, states: States, atom: int) -> list[Progress]
         longer = with_exact_laws(progress, family, states, words, drop=1e-10)
         if len(longer.laws) > len(progress.laws):
             found.append(longer)
+    return found
+
+
+def with_centre(progress: Progress, states: States, atom: int) -> list[Progress]:
+    """Return the searches with laws that hold a function of an atom even about a place other than zero."""
+    problem = progress.problem
+    u, expr = states.atoms.values[:, atom], states.atoms.exprs[atom]
+    base = beside(progress, states, atom)
+    with_any = laid((*base, *any_function(states, atom)), states)
+    extension = Extension(laid(base, states))
+    if not count_beyond(with_any, len(extension.base.sizes), problem.criterion):
+        return []
+    last = len(states.atoms.exprs)
+
+    def over(c: Expr) -> States:
+        exprs = [*states.atoms.exprs, expr - c, (expr - c) ** 2]
+        return replace(states, atoms=lay_atoms(exprs, problem.names, problem.states[states.every]))
+
+    def left(c: float) -> float:
+        shifted = over(Constant(c))
+        return extension.left(products([()], [(last + 1, curves_over(shifted, last + 1))]), shifted)
+
+    trials = np.quantile(u, np.linspace(*WITHIN, N_PLACES))
+    found = []
+    # Within errors a curve may seem even about a second place, where no formula is.
+    for part in PARTS:
+        place = best_constant(left, trials[part], extension.alone, len(states.train))
+        if place is not None and abs(evaluate(place, {})) > 3 * getattr(place, "error", 0.0):
+            found += with_scaled(progress, over(place), last)
     return found

@@ -214,7 +214,7 @@ def _with_less_usual_ones(progress: Progress) -> Progress:
     few = [n for n, law in enumerate(progress.laws) if len(constants(law.expression)) < MANY_CONSTANTS]
     shorter = kept(progress, few)
     found = [progress, with_combined_inputs(with_inner_constants(_with_angles(shorter)))]
-    if len(few) < len(progress.laws):
+    if len(few) < len(progress.laws) and shortest(found) is progress:
         found.append(products_search(shorter))
     if len(progress.problem.names) == 2:
         # Measuring errors hide a law among many columns: of two coordinates they are few.

@@ -22,6 +22,9 @@ WHITE = 1.1
 NO_WORSE = 1.06
 """Factor by which a shorter law may vary more: what chance does to a few thousand rows."""
 
+PATIENCE = 5
+"""Terms in a row that cannot be left out, those that matter least first, after which all others stay."""
+
 MOST_SUBSETS = 300_000
 
 SUPPORT, ROUNDING = 1e-8, 1e-7
@@ -137,7 +140,7 @@ def _pruned(table: Laid, vector: np.ndarray, enough: float, held: Sequence[int] 
     least_harm = _by_harm(table, vector)
     while True:
         order = [k for k in least_harm if k not in refused]
-        if len(least_harm) < 2 or not order:
+        if len(least_harm) < 2 or not order or len(refused) >= PATIENCE + len(held):
             return vector
         many = max(min(many, len(order) // 2), 1)
         trial = table.solved(np.setdiff1d(least_harm, order[:many]), 1e-13, 1)
@@ -145,7 +148,7 @@ def _pruned(table: Laid, vector: np.ndarray, enough: float, held: Sequence[int] 
         if residual <= enough:
             # Many terms fit the rows they are solved on: without them held-out rows may vary much less.
             vector, enough = trial[:, 0], min(enough, max(NO_WORSE * residual, WHITE))
-            least_harm = _by_harm(table, vector)
+            least_harm, refused = _by_harm(table, vector), set(held)
         elif many > 1:
             many //= 2
         else:
