@@ -6,7 +6,7 @@ searched as any other. A place about which a function is even is found before th
 (u - c)^2, and splines of that say how well a place does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -123,15 +123,18 @@ def _powers(a: Expr) -> tuple[Expr, ...]:
     return power(U, a), power(U, 2 * a)
 
 
-FAMILIES = (
-    Scaled("waves", _waves, _spans(0.4, 6.0)),
-    Scaled("exponentials", _exponentials, _spans(0.2, 2.0)),
-    Scaled("exponentials", _exponentials, _spans(0.2, 2.0, -1.0)),
+EVEN = (
     Scaled("bells", _bells, _widths),
     Scaled("roots", _roots, _widths),
     Scaled("inverse roots", _inverse_roots, _widths),
     Scaled("quotients", _quotients, _widths),
     Scaled("logarithms", _logarithms, _widths),
+)
+FAMILIES = (
+    Scaled("waves", _waves, _spans(0.4, 6.0)),
+    Scaled("exponentials", _exponentials, _spans(0.2, 2.0)),
+    Scaled("exponentials", _exponentials, _spans(0.2, 2.0, -1.0)),
+    *EVEN,
     Scaled("powers", _powers, _exponents(1.0)),
     Scaled("powers", _powers, _exponents(-1.0)),
 )
@@ -167,12 +170,14 @@ def beside(progress: Progress, states: States, atom: int) -> Family:
     return (*monomials(problem.plain, 2), *products([()], progress.curves(states, others)))
 
 
-def with_scaled(progress: Progress, states: States, atom: int) -> list[Progress]:
+def with_scaled(
+    progress: Progress, states: States, atom: int, families: Sequence[Scaled] = FAMILIES
+) -> list[Progress]:
     """Return the searches with laws that hold scaled functions of one atom, one for each family with any."""
     u, base = states.atoms.values[:, atom], beside(progress, states, atom)
     extension = Extension(laid(base, states))
     found = []
-    for scaled in FAMILIES:
+    for scaled in families:
 
         def left(a: float, scaled: Scaled = scaled) -> float:
             return extension.left(products([()], [(atom, scaled.curve(a))]), states)
@@ -214,5 +219,5 @@ def with_centre(progress: Progress, states: States, atom: int) -> list[Progress]
     for part in PARTS:
         place = best_constant(left, trials[part], extension.alone, len(states.train))
         if place is not None and abs(evaluate(place, {})) > 3 * getattr(place, "error", 0.0):
-            found += with_scaled(progress, over(place), last)
+            found += with_scaled(progress, over(place), last, EVEN)
     return found
