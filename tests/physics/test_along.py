@@ -16,6 +16,7 @@ from scikan.physics.extension import Extension, best_constant
 from scikan.physics.families import Elementary, U, column_gradients, gradients, monomials, products
 from scikan.physics.orbits import batched
 from scikan.physics.problem import WITHIN_NOISE, FoundLaw, Problem, start
+from scikan.physics.scaled import with_centre
 from scikan.physics.solving import laid, null_space_among
 from scikan.physics.sparsity import exchanged, polished
 from scikan.physics.stage import count_beyond, null_count
@@ -113,12 +114,16 @@ def test_a_law_is_continuous_at_rest(law, is_singular):
     assert singular_at_rest(parse(law), decaying()) is is_singular
 
 
-@pytest.fixture(scope="module")
-def morse() -> Problem:
-    states, labels, times = trajectories(OTHERS["Morse oscillator"], 1, 1e-3, count=12)
+def problem_of(name: str) -> Problem:
+    states, labels, times = trajectories(OTHERS[name], 1, 1e-3, count=12)
     groups = np.unique(labels, return_inverse=True)[1]
     velocities, noise = measured(states, groups, times)
     return Problem(("q", "p"), states, velocities, (), groups, noise)
+
+
+@pytest.fixture(scope="module")
+def morse() -> Problem:
+    return problem_of("Morse oscillator")
 
 
 def exponentials(a: float) -> Elementary:
@@ -145,6 +150,14 @@ def test_an_inner_constant_is_measured_within_its_errors(morse):
     value = float(evaluate(constant, {}))
     assert abs(value + 1.3) < 4 * getattr(constant, "error", 0.0) + 1e-9
     assert best_constant(left, np.geomspace(0.4, 4, 12), extension.alone, len(states.train)) is None
+
+
+def test_a_place_about_which_a_function_is_even_comes_before_the_function(morse):
+    bell = problem_of("bell off the centre")
+    (found,) = with_centre(start(bell), bell.laid(), 0)
+    assert str(found.laws[0].expression) in ("p**2 - 4*exp(-(q - 1/2)**2)", "p**2/4 - exp(-(q - 1/2)**2)")
+    # A Morse curve is even about no place, though it is even about every place beyond all samples.
+    assert not with_centre(start(morse), morse.laid(), 0)
 
 
 def test_gradients_of_columns_are_those_of_unit_vectors(morse):

@@ -158,7 +158,9 @@ class Factored:
         self.columns = columns
         self.q, self.r = np.linalg.qr(columns)
 
-    def together(self, more: Float[np.ndarray, "rows more"], weights: Matrix) -> Float[np.ndarray, "rows _"]:
+    def together(
+        self, more: Float[np.ndarray, "rows more"], weights: Float[np.ndarray, "both combinations"]
+    ) -> Float[np.ndarray, "rows combinations"]:
         """Return combinations of the columns and of `more`."""
         n = self.columns.shape[1]
         return np.asarray(self.columns @ weights[:n] + more @ weights[n:])
