@@ -23,9 +23,13 @@ from scikan.physics.stage import count_beyond, shortest, with_exact_laws
 
 N_SCALES, WIDER = 16, 1.35
 MOST_COORDINATES = 4
+
 N_PLACES, WITHIN = 24, (0.1, 0.9)
-PARTS = (slice(0, 10), slice(7, 17), slice(14, 24))
 """Places that are tried first, between these quantiles: about a place beyond all samples every function is even."""
+
+PARTS = (slice(0, 10), slice(7, 17), slice(14, 24))
+"""Of these places; one is taken from each part."""
+
 A = Symbol("a")
 """The inner constant."""
 
