@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from scikan.core.expr import Expr, differentiate, evaluate, symbols
+from scikan.core.expr import Expr, differentiate, evaluate
 from scikan.core.parser import parse
 
 
@@ -57,8 +57,6 @@ class Family:
     def value(self, u: Any, inner: Sequence[Any], order: int = 0, by: str = "") -> Any:
         """Return the form (or derivatives, as in `expr`) at u; NaN outside its domain."""
         tree = self.expr(order, by)
-        if not symbols(tree):
-            return np.full(np.shape(u), float(np.asarray(evaluate(tree, {}))))
         columns = {"u": np.asarray(u, float)} | {f"t{n}": np.asarray(t, float) for n, t in enumerate(inner)}
         return np.broadcast_to(evaluate(tree, columns), np.broadcast_shapes(*map(np.shape, columns.values())))
 
@@ -77,8 +75,8 @@ def _derivative(text: str, order: int, by: str) -> Expr:
 
     tree = parse(text, names=["u", "t0", "t1"])
     for _ in range(order):
-        tree = simplify(differentiate(tree, "u"))
-    return simplify(differentiate(tree, by)) if by else tree
+        tree = simplify(differentiate(tree, "u"), trials=False)
+    return simplify(differentiate(tree, by), trials=False) if by else tree
 
 
 _RATES = tuple((s * r,) for r in (0.3, 0.7, 1.0, 1.5, 2.5, 4.0, 7.0) for s in (1.0, -1.0))

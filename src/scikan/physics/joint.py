@@ -210,6 +210,12 @@ class _Model:
     def __init__(self, terms: tuple[Term, ...], atoms: tuple[tuple[Atom, ...], ...], goal: Any) -> None:
         self.terms, self.atoms, self.goal = terms, atoms, goal
         self.n_outer = sum(map(len, atoms))
+        with np.errstate(all="ignore"):
+            # Most forms have no inner constants: their columns stay what they are.
+            self.still = [
+                [None if atom.inner else term.column(atom) for atom in forms]
+                for term, forms in zip(terms, atoms, strict=True)
+            ]
 
     def parted(self, values: np.ndarray) -> tuple[tuple[tuple[float, ...], ...], np.ndarray]:
         outer = iter(float(c) for c in values[: self.n_outer])
@@ -238,7 +244,11 @@ class _Model:
 
     def _outer(self, values: np.ndarray) -> np.ndarray:
         moved = self.moved(values[self.n_outer :])
-        columns = [term.column(a) for term, atoms in zip(self.terms, moved, strict=True) for a in atoms]
+        columns = [
+            term.column(atom) if known is None else known
+            for term, atoms, still in zip(self.terms, moved, self.still, strict=True)
+            for atom, known in zip(atoms, still, strict=True)
+        ]
         return np.stack(columns, axis=1)
 
 

@@ -13,25 +13,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from scikan.core.errors import ShapeError, TableError
-from scikan.core.expr import Constant, Expr, Symbol, constants, differentiate, evaluate, with_constants
+from scikan.core.expr import Constant, with_constants
 from scikan.law.record import Law
-from scikan.law.simplify import simplify
 from scikan.physics.lagrangian import Lagrangian, Verdict, lagrangian
+from scikan.physics.passage import Flow, Passage, Track
 from scikan.train.linear import spline_columns
 
 
 DEGREE = 5
-TRIM = 0.06
-"""Share of every trajectory left out at either end, where second derivatives of a smooth curve are poor."""
-
 WORSE = 1.15
 """Motions of the law may miss the positions by this much more than free curves do."""
-
-Rows = Float[np.ndarray, "_ _"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,22 +46,6 @@ class LagrangianAlong:
     noise: float
     misfit: float
     first: Lagrangian
-
-
-@dataclass(frozen=True, eq=False)
-class Track:
-    """One trajectory: times (points,), positions (points, coordinates), and the smooth states there."""
-
-    t: Float[np.ndarray, " points"]
-    q: Rows
-    states: Float[np.ndarray, "points 3 coordinates"]
-    free: float
-
-    @property
-    def inner(self) -> slice:
-        """The points away from the ends."""
-        cut = max(2, int(TRIM * len(self.t)))
-        return slice(cut, len(self.t) - cut)
 
 
 def lagrangian_along(
@@ -194,82 +172,22 @@ def smooth(t: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, float]:
     return np.stack([c @ best[1] for c in columns], axis=1), best[2]
 
 
-class Flow:
-    """Motions of a Lagrangian: accelerations from its formula, by constants, and their integration (Runge-Kutta 4)."""
-
-    def __init__(self, law: Law) -> None:
-        self.d = len(law.names) // 2
-        self.names = law.names
-        found = constants(law.expression)
-        self.start = np.asarray([c.value for c in found])
-        tree = with_constants(law.expression, [Symbol(f"c{n}") for n in range(len(found))])
-        q, v = law.names[: self.d], law.names[self.d :]
-        self.mass = [[self._derived(tree, a, b) for b in v] for a in v]
-        self.mixed = [[self._derived(tree, a, b) for b in q] for a in v]
-        self.force = [simplify(differentiate(tree, a)) for a in q]
-
-    @staticmethod
-    def _derived(tree: Expr, first: str, second: str) -> Expr:
-        return simplify(differentiate(differentiate(tree, first), second))
-
-    def acceleration(self, z: np.ndarray, c: np.ndarray) -> np.ndarray:
-        """Return a at states z (trajectories, 2 d) with constants c."""
-        columns: dict[str, Any] = {name: z[:, n] for n, name in enumerate(self.names)}
-        columns |= {f"c{n}": np.full(len(z), value) for n, value in enumerate(c)}
-        d, v = self.d, z[:, self.d :]
-        mass = np.stack([np.stack([evaluate(e, columns) for e in row], axis=1) for row in self.mass], axis=1)
-        mixed = np.stack(
-            [np.stack([evaluate(e, columns) for e in row], axis=1) for row in self.mixed], axis=1
-        )
-        force = np.stack([evaluate(e, columns) for e in self.force], axis=1)
-        right = force - np.einsum("njk,nk->nj", mixed, v)
-        return np.asarray(right / mass[:, 0] if d == 1 else np.linalg.solve(mass, right[:, :, None])[:, :, 0])
-
-    def motions(self, z: np.ndarray, steps: np.ndarray, halves: int, c: np.ndarray) -> np.ndarray:
-        """Return positions after every step, (steps + 1, trajectories, d); steps (steps, trajectories) are times."""
-        d, path = self.d, [z[:, : self.d]]
-
-        def slope(state: np.ndarray) -> np.ndarray:
-            return np.concatenate([state[:, d:], self.acceleration(state, c)], axis=1)
-
-        with np.errstate(all="ignore"):
-            for whole in steps:
-                h = whole[:, None] / halves
-                for _ in range(halves):
-                    k1 = slope(z)
-                    k2 = slope(z + 0.5 * h * k1)
-                    k3 = slope(z + 0.5 * h * k2)
-                    z = z + h / 6 * (k1 + 2 * k2 + 2 * k3 + slope(z + h * k3))
-                path.append(z[:, :d])
-        return np.stack(path)
-
-
 def _refitted(tracks: list[Track], law: Law) -> tuple[Law, float]:
     """Return the law with constants that make its motions pass nearest to all positions, and the rms miss."""
-    flow, d, n = Flow(law), len(law.names) // 2, len(tracks)
-    longest = max(len(track.t) for track in tracks)
-    steps, wanted, known = np.zeros((longest - 1, n)), np.zeros((longest, n, d)), np.zeros((longest, n, 1))
-    for k, track in enumerate(tracks):
-        steps[: len(track.t) - 1, k] = np.diff(track.t)
-        wanted[: len(track.t), k], known[: len(track.t), k] = track.q, 1.0
-    starts = np.stack([track.states[0, :2].ravel() for track in tracks])
-    pace = float(np.median([np.std(t.states[:, 0]) / max(np.std(t.states[:, 1]), 1e-300) for t in tracks]))
-    halves = int(np.clip(np.ceil(steps.max() / (0.05 * pace)), 1, 20))
-
-    def misses(c: np.ndarray, z: np.ndarray) -> np.ndarray:
-        return np.asarray((flow.motions(z, steps, halves, c) - wanted) * known)
-
-    c, left = flow.start, misses(flow.start, starts)
-    cost, damping, normal = float(np.nansum(left**2)), 1e-3, np.eye(len(flow.start))
+    flow = Flow(law)
+    passage = Passage(tracks, flow)
+    c, starts = flow.start, np.stack([track.states[0, :2].ravel() for track in tracks])
+    left = passage.misses(c[None], starts[None])[0]
+    cost, damping, normal = float(np.nansum(left**2)), 1e-3, np.eye(len(c))
     cost = cost if np.isfinite(left).all() else np.inf
     for _ in range(25):
         if not np.isfinite(cost):
             break
-        jacobian = _jacobian(misses, c, starts, left)
+        jacobian = passage.jacobian(c, starts)
         normal, gradient = jacobian.T @ jacobian, jacobian.T @ left.ravel()
         move = np.linalg.lstsq(normal + damping * np.diag(np.diag(normal)), gradient, rcond=1e-14)[0]
         trial_c, trial_z = c - move[: len(c)], starts - move[len(c) :].reshape(starts.shape)
-        after = misses(trial_c, trial_z)
+        after = passage.misses(trial_c[None], trial_z[None])[0]
         lower = float(np.sum(after**2)) if np.isfinite(after).all() else np.inf
         if lower < cost:
             gain, c, starts, left, cost, damping = cost - lower, trial_c, trial_z, after, lower, damping / 10
@@ -279,8 +197,7 @@ def _refitted(tracks: list[Track], law: Law) -> tuple[Law, float]:
             damping *= 10
             if damping > 1e4:
                 break
-    count = float(known.sum()) * d - len(c) - starts.size
-    variance = cost / max(count, 1.0)
+    variance = cost / max(left.size - len(c) - starts.size, 1.0)
     covariance = variance * np.linalg.pinv(normal, rcond=1e-14, hermitian=True)
     errors = np.sqrt(np.maximum(np.diag(covariance)[: len(c)], 0.0))
     fitted = [Constant(float(v), float(e)) for v, e in zip(c, errors, strict=True)]
@@ -288,24 +205,3 @@ def _refitted(tracks: list[Track], law: Law) -> tuple[Law, float]:
         Law((with_constants(law.expression, fitted),), law.targets, law.names, domain=law.domain),
         float(np.sqrt(variance)),
     )
-
-
-def _jacobian(misses: Any, c: np.ndarray, starts: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """Return derivatives of all misses by constants and initial states, by central differences."""
-    columns = []
-    for k in range(len(c)):
-        h = 1e-5 * max(abs(c[k]), 1e-3)
-        move = np.zeros_like(c)
-        move[k] = h
-        columns.append(((misses(c + move, starts) - misses(c - move, starts)) / (2 * h)).ravel())
-    n = len(starts)
-    by_state = np.zeros((left.size, starts.size))
-    places = np.broadcast_to(np.arange(n)[None, :, None], left.shape).ravel()
-    for k in range(starts.shape[1]):
-        h = 1e-5 * max(float(np.std(starts[:, k])), 1e-3)
-        move = np.zeros_like(starts)
-        move[:, k] = h
-        slope = ((misses(c, starts + move) - misses(c, starts - move)) / (2 * h)).ravel()
-        # A trajectory's own start moves that trajectory alone.
-        by_state[np.arange(left.size), places * starts.shape[1] + k] = slope
-    return np.concatenate([np.asarray(columns).reshape(len(c), left.size).T, by_state], axis=1)
