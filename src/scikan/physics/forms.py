@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from scikan.core.expr import Expr, differentiate, evaluate
 from scikan.core.parser import parse
+from scikan.train.damped import Damping, levenberg_marquardt
 
 
 Vector = Float[np.ndarray, " _"]
@@ -24,6 +25,8 @@ Domain = Literal["any", "positive", "nonzero"]
 MOST_REFINED = 30
 TWICE = ("u**t0", "exp(t0*u)", "cos(t0*u)")
 MOST_SHAPES = 12
+MOST_MOVES = 25
+MOVING = Damping(start=1e-3, down=10.0, gain=1e-6, patience=2)
 DECADES_PER_STEP = 0.35
 """Decades of misfit that one step of complexity must pay for when curves are named."""
 
@@ -291,6 +294,7 @@ def _pairs(curve: Curve, entries: list[Atom], columns: np.ndarray) -> Iterator[S
 
 
 def _projected(curve: Curve, atoms: tuple[Atom, ...]) -> Shape:
+    """Return the sum of forms with the coefficients of least misfit, inner constants as they are."""
     columns = np.stack([curve.without_gauge(atom.value(curve.z)) for atom in atoms], axis=1)
     if not np.all(np.isfinite(columns)):
         return Shape(atoms, (0.0,) * len(atoms), float("inf"))
@@ -305,26 +309,46 @@ def _projected(curve: Curve, atoms: tuple[Atom, ...]) -> Shape:
     return Shape(atoms, tuple(float(c) for c in found / norms), misfit)
 
 
+class _InnerConstants:
+    """The misfit over inner constants, in units of their starts; coefficients are projected out (Kaufman 1975)."""
+
+    def __init__(self, curve: Curve, atoms: tuple[Atom, ...]) -> None:
+        self.curve, self.atoms = curve, atoms
+        start = np.asarray([t for atom in atoms for t in atom.inner])
+        self.unit = np.where(start != 0, np.abs(start), 1.0)
+        self.start = start / self.unit
+        self.size = float(np.linalg.norm(curve.target))
+
+    def at(self, theta: np.ndarray) -> tuple[Atom, ...]:
+        return with_inner(self.atoms, theta * self.unit)
+
+    def cost(self, theta: np.ndarray) -> float:
+        return _projected(self.curve, self.at(theta)).misfit ** 2
+
+    def normal(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        z, atoms = self.curve.z, self.at(theta)
+        columns = np.stack([self.curve.without_gauge(atom.value(z)) for atom in atoms], axis=1)
+        shape = _projected(self.curve, atoms)
+        slopes = [
+            c * self.curve.without_gauge(atom.value(z, by=f"t{n}"))
+            for atom, c in zip(atoms, shape.coefficients, strict=True)
+            for n in range(len(atom.inner))
+        ]
+        frame = np.linalg.qr(columns / np.maximum(np.linalg.norm(columns, axis=0), 1e-300))[0]
+        jacobian = np.stack(slopes, axis=1) * (self.unit / self.size)
+        jacobian -= frame @ (frame.T @ jacobian)
+        left = (columns @ np.asarray(shape.coefficients) - self.curve.target) / self.size
+        return shape.misfit**2, jacobian.T @ left, jacobian.T @ jacobian
+
+
 def refined(curve: Curve, atoms: tuple[Atom, ...]) -> Shape:
     """Return the sum of these forms with its inner constants moved to the least misfit."""
-    from scipy.optimize import least_squares
-
-    start = np.asarray([t for atom in atoms for t in atom.inner])
     first = _projected(curve, atoms)
-    if not len(start) or not np.isfinite(first.misfit):
+    if not any(atom.inner for atom in atoms) or not np.isfinite(first.misfit):
         return first
-    size = np.where(start != 0, np.abs(start), 1.0)
-    wanted, largest = curve.target, float(np.linalg.norm(curve.target))
-
-    def residual(scaled: np.ndarray) -> np.ndarray:
-        shape = _projected(curve, with_inner(atoms, scaled * size))
-        if not np.isfinite(shape.misfit):
-            return np.full(len(curve.z), 1e3)
-        total: Any = sum(c * a.value(curve.z) for c, a in zip(shape.coefficients, shape.atoms, strict=True))
-        return np.asarray((curve.without_gauge(total) - wanted) / largest)
-
-    found = least_squares(residual, start / size, xtol=1e-12, ftol=1e-12, gtol=1e-14, max_nfev=25)
-    moved = _projected(curve, with_inner(atoms, found.x * size))
+    inner = _InnerConstants(curve, atoms)
+    found = levenberg_marquardt(inner, inner.start, MOST_MOVES, MOVING)
+    moved = _projected(curve, inner.at(found.theta))
     return moved if moved.misfit < first.misfit else first
 
 

@@ -5,7 +5,7 @@ coefficient of every block of terms that share equations is held.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ EXACT = 1e-11
 
 BITS_PER_STEP = 8.0
 MOST_VALUES = 1500
+MOST_STEPS, PATIENCE = 40, 5
 COLLAPSE = 1e4
 """Masses this far from one, either way, mean that a form gave way where its coefficient could not."""
 
@@ -70,6 +71,11 @@ class Named:
     def bits(self, n_values: int) -> float:
         """Return the code length: residual (down to rounding) and forms."""
         return float(n_values * np.log2(max(self.residual, EXACT)) + BITS_PER_STEP * self.complexity)
+
+    def to_beat(self, atoms: Sequence[Sequence[Atom]], n_values: int) -> float:
+        """Return the residual below which these forms would be shorter in bits."""
+        other = replace(self, atoms=tuple(map(tuple, atoms)), residual=1.0)
+        return float(np.exp2((self.bits(n_values) - other.bits(n_values)) / n_values))
 
     def parts(self, positive: Sequence[str] = ()) -> tuple[Expr, ...]:
         """Return each term as a formula over the user's columns, constants with their standard errors."""
@@ -155,8 +161,13 @@ class Problem:
         atoms: Sequence[tuple[Atom, ...]],
         coefficients: Sequence[Sequence[float]],
         held: dict[int, Expr] | None = None,
+        to_beat: float = np.inf,
     ) -> Named:
-        """Return the forms with constants moved to the least residual; those in `held` keep their numbers."""
+        """Return the forms with constants moved to the least residual; those in `held` keep their numbers.
+
+        Args:
+            to_beat: with a target, constants that clearly end above this residual are not followed to their end.
+        """
         held = (held or {}) | self.pins(atoms)
         start = np.asarray(
             [c for row in coefficients for c in row] + [t for a in atoms for atom in a for t in atom.inner]
@@ -166,7 +177,8 @@ class Problem:
         free = np.asarray([n for n in range(len(start)) if n not in held], int)
         goal = 0.0 if self.target is None else self.target.ravel()
         model = _Model(self.terms, tuple(map(tuple, atoms)), goal)
-        values, errors = _least_squares(model, start, free)
+        useful = np.inf if self.target is None else (to_beat**2) * float(np.sum(self.target**2))
+        values, errors = _least_squares(model, start, free, useful)
         parts, inner = model.parted(values)
         moved = model.moved(inner)
         size = self._size(moved, parts)
@@ -252,8 +264,14 @@ class _Model:
         return np.stack(columns, axis=1)
 
 
-def _least_squares(model: _Model, start: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return constants at the least residual and their standard errors; only those in `free` move."""
+def _least_squares(
+    model: _Model, start: np.ndarray, free: np.ndarray, useful: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return constants at the least residual and their standard errors; only those in `free` move.
+
+    Some forms imitate another one better and better as their constant goes to zero. Their steps gain less and less:
+    they end where steps like the last would not bring the sum of squares down to `useful`.
+    """
     point, residual = start, model.residual(start)
     damping = 1e-4
     cost = float(residual @ residual) if np.all(np.isfinite(residual)) else np.inf
@@ -261,7 +279,8 @@ def _least_squares(model: _Model, start: np.ndarray, free: np.ndarray) -> tuple[
     if not len(free) or not np.isfinite(cost):
         return point, errors
     inner = bool(np.any(free >= model.n_outer))
-    for _ in range(40 if inner else 3):
+    most = MOST_STEPS if inner else 3
+    for step in range(most):
         jacobian = model.jacobian(point)[:, free]
         if not np.all(np.isfinite(jacobian)):
             break
@@ -283,7 +302,7 @@ def _least_squares(model: _Model, start: np.ndarray, free: np.ndarray) -> tuple[
                 gain = cost - lower
                 point, residual, cost, damping = trial, after, lower, max(level / 100, 1e-30)
                 break
-        if gain <= 1e-9 * cost:
+        if gain <= 1e-9 * cost or (step >= PATIENCE and cost - gain * (most - step) > useful):
             break
     jacobian = model.jacobian(point)[:, free]
     norms = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)

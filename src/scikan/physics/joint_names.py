@@ -46,7 +46,8 @@ def _searched(problem: Problem, offers: list[list[Shape]], choice: list[Shape]) 
                 if best.residual < EXACT or shape is choice[n]:
                     continue
                 trial = [*choice[:n], shape, *choice[n + 1 :]]
-                other = _fitted(problem, trial)
+                atoms = [shape.atoms for shape in trial]
+                other = _fitted(problem, trial, best.to_beat(atoms, problem.n_values))
                 if other.bits(problem.n_values) < best.bits(problem.n_values):
                     best, choice = other, trial
         if best.residual < EXACT or best is before:
@@ -54,7 +55,7 @@ def _searched(problem: Problem, offers: list[list[Shape]], choice: list[Shape]) 
     return best, choice
 
 
-def _fitted(problem: Problem, choice: list[Shape]) -> Named:
+def _fitted(problem: Problem, choice: list[Shape], to_beat: float = np.inf) -> Named:
     scales = [1.0] * len(choice)
     if problem.target is None:
         blocks = problem.blocks()
@@ -64,7 +65,7 @@ def _fitted(problem: Problem, choice: list[Shape]) -> Named:
         }
         scales = [unit[block] for block in blocks]
     starts = [[c * x for c in s.coefficients] for s, x in zip(choice, scales, strict=True)]
-    return problem.fit([s.atoms for s in choice], starts)
+    return problem.fit([s.atoms for s in choice], starts, to_beat=to_beat)
 
 
 def _with(shape: Shape, more: tuple[Atom, ...]) -> Shape:
