@@ -18,8 +18,9 @@ from scikan.core.kan import KAN
 from scikan.core.trees import updated
 from scikan.edit.growth import Name
 from scikan.law.ordering import in_order
-from scikan.physics.naming import smooth_functions, summands, with_values, written
+from scikan.physics.naming import summands, with_values
 from scikan.physics.projected import DEGREE, HiddenSearch, Nodes
+from scikan.physics.templates import smooth_functions, written
 from scikan.physics.writing import cost, weighted_sum
 from scikan.symbolic.fitting import fit_curves
 from scikan.train.damped import levenberg_marquardt

@@ -8,7 +8,7 @@ is the law; one that does not is dropped, and the splines stay.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,35 +20,24 @@ from scikan.core.expr import (
     Expr,
     Mul,
     Number,
-    add,
     call,
     constants,
     differentiate,
     evaluate,
     multiply,
-    power,
     substitute,
     symbols,
     with_constants,
 )
-from scikan.core.functions import LIBRARY, Function
-from scikan.core.parser import apply
-from scikan.core.samples import evenly
-from scikan.edit.growth import Name
 from scikan.law.polynomials import expanded
 from scikan.law.simplify import simplify
 from scikan.law.snapping import simplest_number
-from scikan.physics.auxiliaries import POLE
 from scikan.physics.families import Atoms, Block, Elementary, Family, Splines, U, columns, n_columns
 from scikan.physics.solving import States
+from scikan.physics.templates import sums_of_powers, templates
 from scikan.physics.writing import cost
-from scikan.symbolic.composites import Composite, fit_composites
-from scikan.symbolic.fitting import canonical, fit_curves
 from scikan.train import linear
 
-
-CLOSE = 1e-4
-"""Misfit (1 - R^2) of a function that is worth a refit."""
 
 HOLDS = 1e-11
 """Relative residual of a named law whose constants are right."""
@@ -57,10 +46,7 @@ OFFER_WINDOW, MOST_BITS, MOST_OFFERED = 1e-4, 14.0, 12
 """Inner constants of functions to offer: this near to a number of so few bits; and how many functions are offered."""
 
 STEEP = 1e5
-LARGEST_POWER, SURE = 12, 1e-9
-"""Largest inverse power in a sum of powers (the largest power is half of it); its misfit."""
-
-MOST_SINGLES, MOST_PAIRS, MOST_COMBINATIONS = 4, 4, 12
+MOST_COMBINATIONS = 12
 FIRST_STEPS, MORE_STEPS, COMES_NEAR = 12, 60, 1e-6
 """Steps of a refit, and its residual after the first of them above which no more are taken."""
 
@@ -142,7 +128,9 @@ def offered(parts: Parts, near: Sequence[Sequence[Expr]], states: States) -> lis
     for (block, values), trees in zip(parts.curves, near, strict=True):
         for tree in (*sums_of_powers(states.atoms.values[:, block.atom], values), *trees):
             pool.update(dict.fromkeys(part for _, part in summands(_simple(tree))))
-    entries = [e for e in pool if not constants(e) and e not in (U, U**2, call("abs", U))][:MOST_OFFERED]
+    entries = [e for e in pool if not constants(e) and e != call("abs", U) and not _is_quadratic(e)][
+        :MOST_OFFERED
+    ]
     found = []
     for atom in dict.fromkeys(block.atom for block, _ in parts.curves):
         plain = () if atom < states.atoms.gradients.shape[2] else (U, U**2)
@@ -154,35 +142,14 @@ def offered(parts: Parts, near: Sequence[Sequence[Expr]], states: States) -> lis
     return found
 
 
+def _is_quadratic(tree: Expr) -> bool:
+    return not symbols(simplify(differentiate(differentiate(tree, "u"), "u")))
+
+
 def _is_smooth(slopes: np.ndarray) -> bool:
     """Return whether slopes are finite, and not so large at some rows that these would outweigh all others."""
     size = np.abs(slopes)
     return bool(np.all(np.isfinite(size)) and size.max() < STEEP * np.median(size))
-
-
-def sums_of_powers(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) -> list[Expr]:
-    """Return the shortest sum of one to three whole powers of `u` that is near a curve, or none."""
-    away = np.abs(u).min() > POLE * np.median(np.abs(u))
-    exponents = [n for n in range(-LARGEST_POWER if away else 1, LARGEST_POWER // 2 + 1) if n]
-    rows = evenly(len(u), 200)
-    scale = np.abs(u).max()
-    table = np.stack([(u[rows] / scale) ** n for n in exponents], axis=1)
-    table, v = table - table.mean(axis=0), curve[rows] - curve[rows].mean()
-    table, v = table / np.linalg.norm(table, axis=0), v / np.linalg.norm(v)
-    for size in (1, 2, 3):
-        sets = np.asarray(list(combinations(range(len(exponents)), size)))
-        designs = np.moveaxis(table[:, sets], 0, 1)
-        q = np.linalg.qr(designs)[0]
-        misfit = 1.0 - np.sum(np.einsum("snk,n->sk", q, v) ** 2, axis=1)
-        best = int(np.argmin(misfit))
-        if misfit[best] < SURE:
-            weights = np.linalg.lstsq(designs[best], v, rcond=None)[0]
-            terms = [
-                multiply([Constant(float(w)), power(U, Number(exponents[k]))])
-                for w, k in zip(weights, sets[best], strict=True)
-            ]
-            return [add(terms)]
-    return []
 
 
 def _simple(tree: Expr) -> Expr:
@@ -197,56 +164,10 @@ def _simple(tree: Expr) -> Expr:
     return simplify(with_constants(tree, numbers))
 
 
-def smooth_functions() -> tuple[Function, ...]:
-    """Return the library's functions that a law may be made of: those with a slope everywhere."""
-    return tuple(f for f in LIBRARY.candidates() if f.name not in ("abs", "sgn"))
-
-
 def with_values(trees: Sequence[Expr], values: Float[np.ndarray, " constants"]) -> list[Expr]:
     """Return trees with all their constants, one after the other, replaced."""
     ends = np.cumsum([0, *(len(constants(tree)) for tree in trees)])
     return [with_constants(t, values[a:b]) for t, a, b in zip(trees, ends[:-1], ends[1:], strict=True)]
-
-
-def templates(u: Float[np.ndarray, " rows"], curve: Float[np.ndarray, " rows"]) -> list[Expr]:
-    """Return formulas of `u` near a curve, with their constants: single functions, then pairs."""
-    functions = smooth_functions()
-    fits = fit_curves(u[None], curve[None], functions)
-    order = np.argsort(fits.misfit[0], kind="stable")[:MOST_SINGLES]
-    found = [
-        written(Name(functions[n], tuple(fits.affine[0, n]))) for n in order if fits.misfit[0, n] < CLOSE
-    ]
-    if not len(order) or fits.misfit[0, order[0]] > 1e-8:
-        found += [_composed(pair) for pair in fit_composites(u, curve, 1e-12)[:MOST_PAIRS]]
-    return found
-
-
-def _composed(pair: Composite) -> Expr:
-    """Return a two-name form as a formula of `u`, inner factors taken into the outer constants where they can be."""
-    first, second = pair.names
-    inner, (a, b, c, d) = canonical(first), second.affine
-    scale, shift = inner.affine[2:]
-    plain = Name(inner.function, (*inner.affine[:2], 1.0, 0.0))
-    if pair.form == "chain":
-        outer = canonical(Name(second.function, (a * scale, b + a * shift, c, d)))
-        return substitute(written(outer), {"u": written(plain)})
-    if pair.form == "sum":
-        return add([written(inner), written(canonical(second))])
-    if shift:
-        return multiply([written(inner), written(canonical(second))])
-    return multiply([written(plain), written(canonical(Name(second.function, (a, b, c * scale, d * scale))))])
-
-
-def written(name: Name) -> Expr:
-    """Return c f(a u + b), every free constant of the function a constant of the fit."""
-    a, b, c, d = (float(v) for v in name.affine)
-    function: Function = name.function
-    slope = Constant(a) if "a" in function.free else Number(1 if a > 0 else -1)
-    inner = multiply([slope, U]) if slope != Number(1) else U
-    inner = add([inner, Constant(b)]) if "b" in function.free else inner
-    shift = [Constant(d)] if abs(d) > 1e-12 * abs(c) else []
-    outer = [] if c == 1 else [Constant(c)]
-    return add([multiply([*outer, apply(function, inner)]), *shift])
 
 
 @dataclass(frozen=True, eq=False)
