@@ -16,7 +16,7 @@ from scikan.physics.combined import with_combined_inputs
 from scikan.physics.counting import outside
 from scikan.physics.families import Block, Elementary, monomials, n_columns, products
 from scikan.physics.multiplied import products_search, times_each_other
-from scikan.physics.problem import Problem, Progress, start
+from scikan.physics.problem import FoundLaw, Problem, Progress, start
 from scikan.physics.scaled import with_inner_constants
 from scikan.physics.solving import Laid, States, laid
 from scikan.physics.stage import (
@@ -54,9 +54,16 @@ def _searched(problem: Problem) -> Progress:
     progress = start(problem)
     progress = _polynomials(progress, range(1, 2))
     progress = _factored(progress)
-    progress = _polynomials(progress, range(2, 3))
-    progress = _long_or_elementary(progress)
-    return products_search(_auxiliary(progress))
+    quadratic = _polynomials(progress, range(2, 3))
+    found = _long_or_elementary(quadratic)
+    if problem.noise is not None and any(_may_bend(law) for law in quadratic.laws[len(progress.laws) :]):
+        found = shortest([found, _elementary(progress)])
+    return products_search(_auxiliary(found))
+
+
+def _may_bend(law: FoundLaw) -> bool:
+    """Return whether a quadratic law may stand for curves: log(x) - log(y) is near one on a short range."""
+    return len(constants(law.expression)) >= 2
 
 
 def _with_angles(progress: Progress) -> Progress:

@@ -12,6 +12,7 @@ from math import comb
 import numpy as np
 from jaxtyping import Float
 
+from scikan.physics.families import n_columns
 from scikan.physics.solving import POLISHED, Laid, NullSpace
 from scikan.train.linear import null_vectors
 
@@ -21,6 +22,9 @@ WHITE = 1.1
 
 NO_WORSE = 1.06
 """Factor by which a shorter law may vary more: what chance does to a few thousand rows."""
+
+BETTER = 0.997
+"""Factor on the residual of a law of as many terms that makes it the better one: both are judged by the same rows."""
 
 PATIENCE = 5
 """Terms in a row that cannot be left out, those that matter least first, after which all others stay."""
@@ -85,6 +89,23 @@ def _without(basis: Float[np.ndarray, "columns directions"], absent: int) -> np.
     """Return a basis of the vectors that vanish at one column."""
     q, _ = np.linalg.qr(np.column_stack([basis[absent], np.eye(basis.shape[1])]))
     return np.asarray(basis @ q[:, 1:])
+
+
+def of_few_blocks(space: NullSpace) -> Float[np.ndarray, "columns candidates"]:
+    """Return the first vector of a null space once more, on as few blocks of its family as keep it conserved.
+
+    On a short range exp(u), log(u) and powers of u stand for each other nearly to rounding, and a vector mixes them.
+    Without those that the law does not need it is told to rounding.
+    """
+    table = space.columns
+    place = np.repeat(np.arange(len(table.family)), [n_columns((block,)) for block in table.family])
+    live, best, limit = table.sizes > 0, space.vectors[:, :1], 3.0 * float(space.residuals[0])
+    for block in np.unique(place)[::-1]:
+        trial = table.solved(np.flatnonzero(live & (place != block)), 1e-13, 1)
+        residual = float(table.residuals(trial)[0]) if trial.shape[1] else np.inf
+        if residual <= limit:
+            live, best, limit = live & (place != block), trial, min(limit, max(3.0 * residual, POLISHED))
+    return best
 
 
 def identities_of(table: Laid) -> Float[np.ndarray, "columns identities"]:
@@ -169,37 +190,43 @@ def _by_harm(table: Laid, vector: np.ndarray) -> list[int]:
 
 
 def _merged(table: Laid, vector: np.ndarray, enough: float) -> tuple[np.ndarray, float]:
-    """Return the vector with one function of an atom in place of several, where one does, and its residual.
+    """Return the vector with one or two functions of an atom in place of more, where these do, and its residual.
 
     Within errors sin(y) + exp(y) / 4 is near to y, and no one of the two can be left out.
     """
     best = vector, float(table.residuals(vector[:, None])[0])
     for atom in np.unique(table.atoms_of[table.atoms_of >= 0]):
-        live, own = np.flatnonzero(best[0]), np.flatnonzero((table.atoms_of == atom) & (table.sizes > 0))
-        rest = np.setdiff1d(live, own)
-        if len(live) - len(rest) < 2 or not len(rest):
-            continue
-        trials = np.concatenate([table.solved(np.append(rest, k), 1e-13, 1) for k in own], axis=1)
-        residuals = table.residuals(trials)
-        if residuals.min(initial=np.inf) <= enough:
-            best = trials[:, int(residuals.argmin())], float(residuals.min())
+        own = np.flatnonzero((table.atoms_of == atom) & (table.sizes > 0))
+        for size in (1, 2):
+            live = np.flatnonzero(best[0])
+            rest = np.setdiff1d(live, own)
+            if len(live) - len(rest) <= size or not len(rest):
+                break
+            sets = combinations(own, size)
+            trials = np.concatenate([table.solved(np.append(rest, k), 1e-13, 1) for k in sets], axis=1)
+            residuals = table.residuals(trials)
+            if residuals.min(initial=np.inf) <= enough:
+                best = trials[:, int(residuals.argmin())], float(residuals.min())
     return best
 
 
 def exchanged(table: Laid, vector: np.ndarray) -> np.ndarray:
-    """Return the vector with one more column in place of several terms, as long as there is such a column.
+    """Return the vector with one more column in place of several terms, or of one that explains less.
 
-    Terms left out one by one may end in many that stand for one.
+    Terms left out one by one may end in many that stand for one, or in x^4 where cos(x) was meant.
     """
-    enough = max(NO_WORSE * float(table.residuals(vector[:, None])[0]), WHITE)
+    least = float(table.residuals(vector[:, None])[0])
+    enough = max(NO_WORSE * least, WHITE)
     untried = list(np.flatnonzero(table.sizes > 0))
     while untried:
         k = int(untried.pop())
         trial = table.solved(np.union1d(np.flatnonzero(vector), k), 1e-13, 1)
         if trial.shape[1] and float(table.residuals(trial)[0]) <= enough:
-            shorter = _pruned(table, trial[:, 0], enough, held=[k])
-            if np.count_nonzero(shorter) < np.count_nonzero(vector):
-                vector, untried = shorter, list(np.flatnonzero(table.sizes > 0))
+            other = _pruned(table, trial[:, 0], enough, held=[k])
+            saved = np.count_nonzero(vector) - np.count_nonzero(other)
+            residual = float(table.residuals(other[:, None])[0])
+            if saved > 0 or (saved == 0 and residual < BETTER * least):
+                vector, least, untried = other, residual, list(np.flatnonzero(table.sizes > 0))
     return vector
 
 

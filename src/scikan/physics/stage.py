@@ -19,6 +19,7 @@ from scikan.physics.solving import Laid, NullSpace, States, laid, null_space_amo
 from scikan.physics.sparsity import (
     exchanged,
     identities_of,
+    of_few_blocks,
     polished,
     small_subsets,
     sparse_vectors,
@@ -134,6 +135,8 @@ def with_laws_among(
         return progress
     trees = expressions(family, states.atoms)
     vectors = _short_ones(space.columns, vectors, trees)
+    if not noisy and not vectors.shape[1]:
+        vectors = _short_ones(space.columns, of_few_blocks(space), trees)
     room = len(progress.problem.names) - 1 - len(progress.laws)
     for c in independent_ones(known, gradients(family, rows, vectors), rule.new, most=room):
         errors = standard_errors(space.columns, vectors[:, c]) if noisy else None
