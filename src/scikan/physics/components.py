@@ -21,6 +21,7 @@ from scikan.core.parser import parse
 from scikan.law.evidence import whiteness
 from scikan.law.record import Law
 from scikan.law.snapping import snap
+from scikan.physics.finding import Finding
 from scikan.physics.joint import EXACT
 from scikan.physics.selection import BITS_PER_TERM, Selection, select
 from scikan.physics.stresses import checked_stress
@@ -33,8 +34,8 @@ from scikan.train.linear import knots_of, least_squares, spline_columns
 ENTRIES = tuple(f"F{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3))
 
 
-@dataclass(frozen=True, eq=False)
-class ComponentLaw:
+@dataclass(frozen=True, eq=False, repr=False)
+class ComponentLaw(Finding):
     """A component of the stress as a formula.
 
     Args:
@@ -59,6 +60,11 @@ class ComponentLaw:
     prior_residual: float | None
     model: KAN | None
     alternatives: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[Law, ...]:
+        """The law, if there is one."""
+        return () if self.law is None else (self.law,)
 
 
 def component_law(

@@ -30,6 +30,7 @@ ROUNDING = 1e-9
 LEVEL = 1e-3
 """False alarms of a condition judged among noise."""
 
+N_NEIGHBOURS = 40
 ERRORS = 4.0
 MOMENTS = "balance of moments: P F^T is symmetric"
 FRAME = "objectivity: stress seen by the body depends on stretch alone"
@@ -231,8 +232,23 @@ def _vanishing(name: str, tensors: Tensors, size: float, f: Tensors) -> Conditio
         return Condition(name, "data", residual, True)
     parts, rng = odd[:, (0, 0, 1), (1, 2, 2)].T, np.random.default_rng(0)
     mean = [abs(p.mean()) <= ERRORS * p.std() / np.sqrt(len(p)) for p in parts]
-    white = [whiteness(p, [f.reshape(-1, 9)], rng, LEVEL / 3).is_white for p in parts]
+    even = parts / _local_size(parts, f.reshape(-1, 9))
+    white = [whiteness(p, [f.reshape(-1, 9)], rng, LEVEL / 3).is_white for p in even]
     return Condition(name, "data", residual, all(mean) and all(white))
+
+
+def _local_size(
+    parts: Float[np.ndarray, "parts rows"], places: Float[np.ndarray, "rows inputs"]
+) -> np.ndarray:
+    """Return the rms of the parts at each row's neighbours, (rows,).
+
+    Noise of a product such as P F^T is larger where F is, and rows alike in size seem to be alike.
+    """
+    from scipy.spatial import cKDTree
+
+    _, nearest = cKDTree(places).query(places, k=min(N_NEIGHBOURS, len(places) - 1) + 1)
+    square = np.mean(parts**2, axis=0)
+    return np.asarray(np.sqrt(np.maximum(square[nearest[:, 1:]].mean(axis=1), 1e-12 * square.max())))
 
 
 def _frame(f: Tensors, left: Tensors, size: float) -> Condition:

@@ -21,6 +21,7 @@ from scikan.law.evidence import whiteness
 from scikan.law.record import Law
 from scikan.physics.conditions import (
     AXES,
+    LEVEL,
     Condition,
     data_conditions,
     law_conditions,
@@ -34,6 +35,7 @@ from scikan.physics.elasticity import (
     energy_invariant,
     incompressible_classes,
 )
+from scikan.physics.finding import Finding
 from scikan.physics.joint import EXACT, Named, Problem
 from scikan.physics.joint_names import dropped, name_terms, snapped
 from scikan.physics.stresses import (
@@ -66,8 +68,8 @@ HOPELESS = 0.5
 Verdict = Literal["law", "approximation", "none"]
 
 
-@dataclass(frozen=True, eq=False)
-class ConstitutiveLaw:
+@dataclass(frozen=True, eq=False, repr=False)
+class ConstitutiveLaw(Finding):
     """What a search for an elastic energy found.
 
     Args:
@@ -107,6 +109,11 @@ class ConstitutiveLaw:
     model: KAN | None
     component: tuple[int, int] | None
     conditions: tuple[Condition, ...] = ()
+
+    @property
+    def told(self) -> tuple[Law, ...]:
+        """The energy, if there is one."""
+        return () if self.energy is None else (self.energy,)
 
 
 def constitutive_law(
@@ -339,7 +346,7 @@ def _is_white(f: np.ndarray, stress: np.ndarray, named: Named) -> bool:
     rng = np.random.default_rng(0)
     views = [np.concatenate([term.points for term in named.terms], axis=1), f.reshape(len(f), 9)]
     shown = (0, 1, 4) if stress.shape[1] == 9 else (0,)
-    return all(whiteness(left[:, c], views, rng, 0.01 / len(shown)).is_white for c in shown)
+    return all(whiteness(left[:, c], views, rng, LEVEL / len(shown)).is_white for c in shown)
 
 
 def _energy(named: Named) -> Law:

@@ -21,6 +21,7 @@ from scikan.core.kan import KAN
 from scikan.law.record import Law
 from scikan.physics.closed_forms import TARGET, closed_form
 from scikan.physics.collocation import Equation, Points, Pointwise, gauss_newton
+from scikan.physics.finding import Finding
 from scikan.physics.products import DEGREE, ProductColumns, Products, Tensor, TensorColumns
 from scikan.train.linear import Refinement, knots_of
 
@@ -37,8 +38,8 @@ SECONDS = 15.0
 Verdict = Literal["solved", "approximation", "none"]
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution(Finding):
     """The answer of `solve_equation`; calling it gives u in splines at points, or a derivative of u.
 
     Args:
@@ -64,6 +65,11 @@ class Solution:
     model: KAN | None
     law: Law | None
     law_residual: float
+
+    @property
+    def told(self) -> tuple[Law, ...]:
+        """The law, if there is one."""
+        return () if self.law is None else (self.law,)
 
     def __call__(self, points: Any, derivative: str = "") -> np.ndarray:
         """Return u, or a derivative of it such as "xx", at points (rows, 2); shape (rows,)."""

@@ -25,6 +25,7 @@ from scikan.law.ordering import in_order
 from scikan.law.record import Law
 from scikan.physics.conserved import checked_states
 from scikan.physics.energies import named_curves
+from scikan.physics.finding import Finding
 from scikan.physics.joint import EXACT
 from scikan.physics.problem import Problem
 from scikan.physics.selection import LUCK
@@ -52,8 +53,8 @@ SHRINKS = 0.02
 Verdict = Literal["law", "approximation", "none"]
 
 
-@dataclass(frozen=True, eq=False)
-class Hamiltonian:
+@dataclass(frozen=True, eq=False, repr=False)
+class Hamiltonian(Finding):
     """What a search for a Hamiltonian found.
 
     Args:
@@ -79,6 +80,11 @@ class Hamiltonian:
     function_class: str
     tried: tuple[tuple[str, float], ...]
     model: KAN | None
+
+    @property
+    def told(self) -> tuple[Law, ...]:
+        """The law, if there is one."""
+        return () if self.law is None else (self.law,)
 
     def __str__(self) -> str:
         lines = [f"{self.verdict}: {self.reason}"]

@@ -185,7 +185,8 @@ class Problem:
         if self.target is None and self._collapses(moved, parts):
             # Forms with inner constants may vanish though their coefficient is held; nothing is then left to be wrong.
             size = 0.0
-        residual = float(np.sqrt(np.mean(model.residual(values) ** 2))) / size if size > 0 else float("inf")
+        left = model.residual(values)
+        residual = float(np.sqrt(_sum_of_squares(left) / len(left))) / size if size > 0 else float("inf")
         return Named(self.terms, moved, parts, residual if np.isfinite(residual) else np.inf, errors, held)
 
     def keeps_mass(self, atoms: Any, coefficients: Any) -> bool:
@@ -274,7 +275,7 @@ def _least_squares(
     """
     point, residual = start, model.residual(start)
     damping = 1e-4
-    cost = float(residual @ residual) if np.all(np.isfinite(residual)) else np.inf
+    cost = _sum_of_squares(residual)
     errors = np.zeros(len(start))
     if not len(free) or not np.isfinite(cost):
         return point, errors
@@ -296,8 +297,7 @@ def _least_squares(
             trial = point.copy()
             trial[free] -= move
             after = model.residual(trial)
-            with np.errstate(over="ignore"):
-                lower = float(after @ after) if np.all(np.isfinite(after)) else np.inf
+            lower = _sum_of_squares(after)
             if lower < cost:
                 gain = cost - lower
                 point, residual, cost, damping = trial, after, lower, max(level / 100, 1e-30)
@@ -312,6 +312,12 @@ def _least_squares(
         covariance = spread * np.linalg.pinv(unit.T @ unit, rcond=1e-14, hermitian=True)
         errors[free] = np.sqrt(np.maximum(np.diag(covariance), 0.0)) / norms
     return point, errors
+
+
+def _sum_of_squares(values: np.ndarray) -> float:
+    """Return the sum of squares, infinite where a form left its domain or nearly did."""
+    with np.errstate(over="ignore"):
+        return float(values @ values) if np.all(np.isfinite(values)) else np.inf
 
 
 def held_number(atom: Atom, term: Term) -> Number:

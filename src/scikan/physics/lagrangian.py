@@ -25,6 +25,7 @@ from scikan.law.evidence import whiteness
 from scikan.law.record import Law
 from scikan.law.simplify import simplify
 from scikan.physics.elimination import needed_terms
+from scikan.physics.finding import Finding
 from scikan.physics.joint import EXACT, Named, Problem
 from scikan.physics.joint_names import dropped, name_terms, snapped
 from scikan.physics.mechanics import Motions, families
@@ -45,8 +46,8 @@ SCREEN_ROWS = 1200
 Verdict = Literal["law", "approximation", "none"]
 
 
-@dataclass(frozen=True, eq=False)
-class Lagrangian:
+@dataclass(frozen=True, eq=False, repr=False)
+class Lagrangian(Finding):
     """What a search for a Lagrangian found.
 
     Args:
@@ -80,6 +81,11 @@ class Lagrangian:
     splines: SplineFit
     candidate: Law | None
     model: KAN | None
+
+    @property
+    def told(self) -> tuple[Law, ...]:
+        """The law, if there is one."""
+        return () if self.law is None else (self.law,)
 
 
 def lagrangian(

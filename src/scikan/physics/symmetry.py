@@ -26,6 +26,7 @@ from scikan.discovery.discover import Config, discover
 from scikan.law.record import Law
 from scikan.law.simplify import simplify
 from scikan.law.snapping import simplest_number
+from scikan.physics.finding import Finding
 from scikan.physics.forms import Curve, shapes_of_curve
 from scikan.symbolic.kanpiler import kanpiler
 
@@ -124,8 +125,8 @@ class Branch:
     model: KAN | None
 
 
-@dataclass(frozen=True, eq=False)
-class HiddenSymmetry:
+@dataclass(frozen=True, eq=False, repr=False)
+class HiddenSymmetry(Finding):
     """What was found: the branches (one for each sign), the loss without any change, and a sentence.
 
     `laws` are the formulas of F' that hold; `loss` is the largest of their losses.
@@ -135,6 +136,11 @@ class HiddenSymmetry:
     untouched: float
     verdict: str
     reason: str
+
+    @property
+    def told(self) -> tuple[Law, ...]:
+        """The formulas of all branches."""
+        return self.laws
 
     @property
     def laws(self) -> tuple[Law, ...]:

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from scikan.core.errors import ShapeError, TableError
 from scikan.core.expr import Constant, with_constants
 from scikan.law.record import Law
+from scikan.physics.finding import Finding
 from scikan.physics.lagrangian import Lagrangian, Verdict, lagrangian
 from scikan.physics.passage import Flow, Passage, Track
 from scikan.train.linear import spline_columns
@@ -28,8 +29,8 @@ WORSE = 1.15
 """Motions of the law may miss the positions by this much more than free curves do."""
 
 
-@dataclass(frozen=True, eq=False)
-class LagrangianAlong:
+@dataclass(frozen=True, eq=False, repr=False)
+class LagrangianAlong(Finding):
     """A Lagrangian found from positions.
 
     Args:
@@ -46,6 +47,11 @@ class LagrangianAlong:
     noise: float
     misfit: float
     first: Lagrangian
+
+    @property
+    def told(self) -> tuple[Law, ...]:
+        """The law, if there is one."""
+        return () if self.law is None else (self.law,)
 
 
 def lagrangian_along(
