@@ -55,6 +55,19 @@ def three_bodies(z: Any) -> Any:
     return jnp.concatenate([p.ravel(), jnp.stack(forces).ravel()])
 
 
+def vortices(z: Any) -> Any:
+    q = z.reshape(3, 2)
+    turns = [
+        sum(
+            jnp.stack([q[j, 1] - q[i, 1], q[i, 0] - q[j, 0]]) / jnp.sum((q[i] - q[j]) ** 2)
+            for j in range(3)
+            if j != i
+        )
+        for i in range(3)
+    ]
+    return jnp.concatenate(turns)
+
+
 def toda(z: Any) -> Any:
     pull = jnp.exp(z[:3] - jnp.roll(z[:3], -1))
     return jnp.concatenate([z[3:], jnp.roll(pull, 1) - pull])
@@ -267,6 +280,30 @@ OTHERS = {
         box(-1.2, 1.2, 4),
         1,
     ),
+    "wave beside a spring": System(
+        hamiltonian(lambda q, p: p @ p / 2 + jnp.cos(2 * q[0] + 0.5) + q[0] ** 2 / 2),
+        ("q", "p"),
+        box(-1.2, 1.2, 2),
+        1,
+    ),
+    "coupled pendula": System(
+        hamiltonian(lambda q, p: p @ p / 2 - jnp.cos(q[0]) - jnp.cos(q[1]) + 0.3 * (q[0] - q[1]) ** 2),
+        PLANE,
+        box(-1.2, 1.2, 4),
+        1,
+    ),
+    "elastic pendulum": System(
+        hamiltonian(
+            lambda q, p: (
+                p[0] ** 2 / 2 + p[1] ** 2 / (2 * q[0] ** 2) + 2 * (q[0] - 1) ** 2 - q[0] * jnp.cos(q[1])
+            )
+        ),
+        ("r", "t", "pr", "pt"),
+        box((0.6, -1, -1, -1), (1.6, 1, 1, 1), 4),
+        1,
+    ),
+    "three vortices": System(vortices, BODIES[:6], apart([-1.5] * 6, [1.5] * 6, 6, 3), 4),
+    "competing species": System(lambda z: z * (1 - z[0] - z[1]), ("A", "B"), box(0.1, 1.5, 2), 1),
     "oblique wave": System(
         hamiltonian(lambda q, p: p @ p / 2 - jnp.cos(q[0] + 2 * q[1])), PLANE, box(-1.5, 1.5, 4), 2
     ),

@@ -238,7 +238,8 @@ def _polished(problem: Problem, point: _Point) -> _Point:
             break
         unit, norms = _scaled(point.jacobian)
         move = np.linalg.lstsq(unit, point.residual, rcond=1e-12)[0]
-        length = float(np.sqrt(move @ move))
+        with np.errstate(over="ignore"):
+            length = float(np.linalg.norm(move))
         trial = _point(problem, point.values - move / norms)
         if not (trial.loss < point.loss or (trial.loss <= point.loss * (1 + 1e-12) and length < 0.9 * last)):
             break

@@ -17,6 +17,7 @@ from scikan.core.expr import (
     Constant,
     Expr,
     Symbol,
+    complexity,
     constants,
     differentiate,
     evaluate,
@@ -26,6 +27,7 @@ from scikan.core.kan import KAN
 from scikan.discovery.discover import Config, discover
 from scikan.law.record import Law
 from scikan.law.refitting import Refit, refitted, solve
+from scikan.law.shortening import shortened
 from scikan.law.simplify import simplify
 from scikan.law.snapping import simplest_number, snap_by
 from scikan.physics.collocation import Derived, Equation, Points
@@ -90,8 +92,28 @@ def closed_form(
             except (CompileError, TrainingError):  # Not defined in the whole box.
                 continue
             if found is not None:
-                return found
+                return _shortened(found, equation, at, unseen, size)
     return None
+
+
+def _shortened(found: ClosedForm, equation: Equation, at: Points, unseen: Points, size: float) -> ClosedForm:
+    """Return a solution without parts that it does not need: A/(1 + A exp(z)) with a huge A is exp(-z).
+
+    Where all constants are simple numbers there are none.
+    """
+    if not constants(found.law.expression):
+        return found
+
+    def judge(expr: Expr) -> tuple[float, Expr] | None:
+        try:
+            shorter = _judged(_fitted(expr, equation, at, size), equation, unseen)
+        except (CompileError, TrainingError):
+            return None
+        return (
+            None if shorter is None else (float(complexity(shorter.law.expression)), shorter.law.expression)
+        )
+
+    return _judged(shortened(found.law.expression, judge), equation, unseen) or found
 
 
 def _candidates(
