@@ -110,3 +110,20 @@ def test_wrong_calls_say_what_to_type(rng):
         kn.lagrangian(q[:20], v[:20], a[:20])
     with pytest.raises(kn.SettingError, match="no coordinate"):
         kn.lagrangian(q, v, a, angles=("theta",))
+
+
+def test_products_of_coordinates_are_written_as_products(rng):
+    q, v = motions.uniform(rng, -1, 1, 1500, 2), motions.uniform(rng, -1, 1, 1500, 2)
+    x, y = q.T
+    found = kn.lagrangian(q, v, np.stack([-x - 2 * x * y, -y - x**2 + y**2], axis=1))
+    assert found.verdict == "law" and found.residual < 1e-14
+    text = str(found.law)
+    assert "(" not in text and "q2*q1**2" in text and "q2**3/3" in text
+
+
+def test_where_a_class_has_no_formula_the_next_one_that_holds_is_asked(rng):
+    # The same motions have a Lagrangian T(v) - V(q), with T = v arctan(v / sqrt 2) and more.
+    q, v = motions.uniform(rng, -1.5, 1.5, 800, 1), motions.uniform(rng, -1, 1, 800, 1)
+    found = kn.lagrangian(q, v, -q * (2 + v**2) / (1 + q**2))
+    assert str(found.law) == "L = (1/2 + q**2/2)*v**2 - q**2"
+    assert found.verdict == "law" and found.residual < 1e-14

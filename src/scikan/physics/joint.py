@@ -4,7 +4,7 @@ Constants are moved by damped Gauss-Newton with exact derivatives of the forms. 
 coefficient of every block of terms that share equations is held.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -32,7 +32,10 @@ EXACT = 1e-11
 
 BITS_PER_STEP = 8.0
 MOST_VALUES = 1500
-MOST_STEPS, PATIENCE = 40, 5
+MOST_STEPS, PATIENCE, ROOM = 40, 5, 1.01
+BITS_OF_A_TRIAL = 2.0
+"""Bits that constants of a form on trial may still gain when they are left."""
+
 COLLAPSE = 1e4
 """Masses this far from one, either way, mean that a form gave way where its coefficient could not."""
 
@@ -166,7 +169,7 @@ class Problem:
         """Return the forms with constants moved to the least residual; those in `held` keep their numbers.
 
         Args:
-            to_beat: with a target, constants that clearly end above this residual are not followed to their end.
+            to_beat: constants that clearly end above this residual are not followed to their end.
         """
         held = (held or {}) | self.pins(atoms)
         start = np.asarray(
@@ -177,8 +180,15 @@ class Problem:
         free = np.asarray([n for n in range(len(start)) if n not in held], int)
         goal = 0.0 if self.target is None else self.target.ravel()
         model = _Model(self.terms, tuple(map(tuple, atoms)), goal)
-        useful = np.inf if self.target is None else (to_beat**2) * float(np.sum(self.target**2))
-        values, errors = _least_squares(model, start, free, useful)
+
+        def useful(values: np.ndarray) -> float:
+            """Return the sum of squares to come down to; where no target tells the size, with room for its change."""
+            parts, inner = model.parted(values)
+            room = 1.0 if self.target is not None else ROOM
+            return model.n_values * (room * to_beat * self._size(model.moved(inner), parts)) ** 2
+
+        settled = BITS_OF_A_TRIAL * 2 * np.log(2) / model.n_values if np.isfinite(to_beat) else 0.0
+        values, errors = _least_squares(model, start, free, useful, settled)
         parts, inner = model.parted(values)
         moved = model.moved(inner)
         size = self._size(moved, parts)
@@ -223,6 +233,7 @@ class _Model:
     def __init__(self, terms: tuple[Term, ...], atoms: tuple[tuple[Atom, ...], ...], goal: Any) -> None:
         self.terms, self.atoms, self.goal = terms, atoms, goal
         self.n_outer = sum(map(len, atoms))
+        self.n_values = int(np.prod(next(iter(terms[0].weights.values())).shape[::2]))
         with np.errstate(all="ignore"):
             # Most forms have no inner constants: their columns stay what they are.
             self.still = [
@@ -266,12 +277,17 @@ class _Model:
 
 
 def _least_squares(
-    model: _Model, start: np.ndarray, free: np.ndarray, useful: float
+    model: _Model,
+    start: np.ndarray,
+    free: np.ndarray,
+    useful: Callable[[np.ndarray], float],
+    settled: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return constants at the least residual and their standard errors; only those in `free` move.
 
     Some forms imitate another one better and better as their constant goes to zero. Their steps gain less and less:
-    they end where steps like the last would not bring the sum of squares down to `useful`.
+    they end where steps like the last would not bring the sum of squares down to what is `useful`, or would change
+    less than the part `settled` of it.
     """
     point, residual = start, model.residual(start)
     damping = 1e-4
@@ -302,7 +318,10 @@ def _least_squares(
                 gain = cost - lower
                 point, residual, cost, damping = trial, after, lower, max(level / 100, 1e-30)
                 break
-        if gain <= 1e-9 * cost or (step >= PATIENCE and cost - gain * (most - step) > useful):
+        hoped = gain * (most - step)
+        if gain <= 1e-9 * cost:
+            break
+        if step >= PATIENCE and (hoped < settled * cost or cost - hoped > useful(point)):
             break
     jacobian = model.jacobian(point)[:, free]
     norms = np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)

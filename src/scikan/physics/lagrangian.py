@@ -6,7 +6,7 @@ r"""From states and accelerations to a Lagrangian: a null vector, then names, th
 Nothing is trained. The Euler-Lagrange equation $L_{vv} a + L_{vq} v - L_q = 0$ is linear in L.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,11 +14,9 @@ import numpy as np
 from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
-from scikan.core.checks import check_matrix
-from scikan.core.errors import SettingError, ShapeError, TableError
+from scikan.core.errors import SettingError
 from scikan.core.expr import Expr, add, differentiate, evaluate, symbols
 from scikan.core.kan import KAN
-from scikan.core.names import check_names
 from scikan.core.nodes import Number, Symbol, multiply
 from scikan.core.parser import parse
 from scikan.law.evidence import whiteness
@@ -28,8 +26,9 @@ from scikan.physics.elimination import needed_terms
 from scikan.physics.finding import Finding
 from scikan.physics.joint import EXACT, Named, Problem
 from scikan.physics.joint_names import dropped, name_terms, snapped
-from scikan.physics.mechanics import Motions, families
+from scikan.physics.mechanics import Motions, checked_motions, families
 from scikan.physics.terms import SplineFit, Term, null_splines
+from scikan.physics.writing import with_fewer_terms
 from scikan.symbolic.kanpiler import kanpiler
 from scikan.train.linear import Refinement
 
@@ -37,6 +36,9 @@ from scikan.train.linear import Refinement
 GRIDS = (10, 20, 40)
 TRUE_ENOUGH = 3e-4
 """Relative residual on the coarsest grid at which a simpler class is taken before a richer one is tried."""
+
+NEARLY = 1e-5
+"""Residual of splines below which a formula may be exact: where a class has none, the next one that holds is asked."""
 
 HOPELESS = 0.1
 """A relative residual above this is no Lagrangian, whatever the grid."""
@@ -120,67 +122,16 @@ def lagrangian(
     motions = checked_motions(q, v, a, names, velocity_names, angles)
     with threadpool_limits(limits=1):
         aim, prior_residual = _aim(motions, prior)
-        klass, terms = _class(motions, aim)
-        splines, evidence = _refined(terms, aim)
-        named = _named(terms, splines, snap)
-        return _judged(motions, klass, splines, evidence, named, prior_residual)
-
-
-def checked_motions(
-    q: Any,
-    v: Any,
-    a: Any,
-    names: Sequence[str] | None,
-    velocity_names: Sequence[str] | None,
-    angles: Sequence[str | int] = (),
-) -> Motions:
-    """Return states as a checked value; raises as `lagrangian` does."""
-    arrays = []
-    for what, given in (("q", q), ("v", v), ("a", a)):
-        array = np.asarray(given, float)
-        array = array[:, None] if array.ndim == 1 else array
-        arrays.append(
-            check_matrix(
-                array, None if array.ndim != 2 else [f"{what}{n + 1}" for n in range(array.shape[1])]
-            )
-        )
-    if len({array.shape for array in arrays}) != 1:
-        shapes = ", ".join(f"{w} {x.shape}" for w, x in zip("qva", arrays, strict=True))
-        raise ShapeError(
-            f"Coordinates, velocities and accelerations differ in shape: {shapes}.",
-            fix="give three arrays (rows, coordinates), one row per state.",
-        )
-    n_rows, d = arrays[0].shape
-    if n_rows * d < 60:
-        raise TableError(
-            f"{n_rows} rows are too few for a Lagrangian; splines alone have more coefficients.",
-            fix="give 200 rows or more (1,000 for two coordinates).",
-        )
-    given_names = tuple(names or (("q",) if d == 1 else tuple(f"q{n + 1}" for n in range(d))))
-    speeds = tuple(
-        velocity_names or (("v",) if names is None and d == 1 else tuple(f"v_{n}" for n in given_names))
-    )
-    if names is None and velocity_names is None and d > 1:
-        speeds = tuple(f"v{n + 1}" for n in range(d))
-    if len(given_names) != d or len(speeds) != d:
-        raise ShapeError(
-            f"{len(given_names)} names and {len(speeds)} names of velocities for {d} coordinates.",
-            fix="give one name for each column of q.",
-        )
-    check_names([*given_names, *speeds])
-    return Motions(arrays[0], arrays[1], arrays[2], given_names, speeds, _places(angles, given_names))
-
-
-def _places(angles: Sequence[str | int], names: tuple[str, ...]) -> tuple[int, ...]:
-    found = []
-    for angle in angles:
-        place = names.index(angle) if isinstance(angle, str) and angle in names else angle
-        if not isinstance(place, int) or not 0 <= place < len(names):
-            raise SettingError(
-                f"The angle {angle!r} is no coordinate.", fix=f"the coordinates are {list(names)}."
-            )
-        found.append(place)
-    return tuple(found)
+        first: _Answer | None = None
+        for klass, terms in _classes(motions, aim):
+            splines, evidence = _refined(terms, aim)
+            answer = klass, splines, evidence, _named(terms, splines, snap)
+            first = first or answer
+            if _is_exact(answer) or splines.residual > NEARLY:
+                break
+        assert first is not None
+        best = answer if _is_exact(answer) else first
+        return _judged(motions, *best, prior_residual)
 
 
 def _aim(motions: Motions, prior: str | Expr | None) -> tuple[np.ndarray, float | None]:
@@ -198,20 +149,35 @@ def _aim(motions: Motions, prior: str | Expr | None) -> tuple[np.ndarray, float 
     return equation.mass, equation.residual
 
 
-def _class(motions: Motions, aim: np.ndarray) -> tuple[str, list[Term]]:
-    """Return the simplest class of Lagrangians that holds, and the terms of it that are needed."""
+_Answer = tuple[str, SplineFit, Refinement, Named | None]
+
+
+def _is_exact(answer: _Answer) -> bool:
+    named = answer[3]
+    return named is not None and named.residual < EXACT
+
+
+def _classes(motions: Motions, aim: np.ndarray) -> Iterator[tuple[str, list[Term]]]:
+    """Yield the classes of Lagrangians that hold, simplest first, with the terms that are needed; at least one.
+
+    Where one holds, others may: `(1 + q^2) v^2/2 - q^2` moves as some T(v) - V(q) does, and only one is short.
+    """
     rows = np.random.default_rng(0).permutation(len(motions.q))
     tried: list[tuple[float, str, list[Term]]] = []
+    holds = False
     for name, terms in families(motions):
         few = rows[: max(SCREEN_ROWS, 6 * GRIDS[0] * len(terms) // motions.n)]
         finite = [t for t in terms if all(np.all(np.isfinite(w)) for w in (*t.weights.values(), t.points))]
         kept, value = needed_terms([t.rows(few) for t in finite], GRIDS[0], aim[few])
         labels = {t.label for t in kept}
-        tried.append((value, name, [t for t in finite if t.label in labels]))
-        if value < TRUE_ENOUGH or (value < HOPELESS and _falls(tried[-1][2], aim, value)):
-            return tried[-1][1:]
-    least = min(value for value, *_ in tried)
-    return next((name, terms) for value, name, terms in tried if value <= 1.3 * least)
+        needed = [t for t in finite if t.label in labels]
+        if value < TRUE_ENOUGH or (value < HOPELESS and _falls(needed, aim, value)):
+            holds = True
+            yield name, needed
+        tried.append((value, name, needed))
+    if not holds:
+        least = min(value for value, *_ in tried)
+        yield next((name, terms) for value, name, terms in tried if value <= 1.3 * least)
 
 
 def _falls(terms: list[Term], aim: np.ndarray, value: float) -> bool:
@@ -306,6 +272,7 @@ def _judged(
     law, energy, equation = None, None, None
     if named is not None:
         tree = named.expr([n for n, (low, _) in zip(names, domain, strict=True) if low > 0])
+        tree = with_fewer_terms(tree) if named.residual < EXACT else tree
         law = Law((tree,), ("L",), names, domain=domain)
         energy = Law((energy_of(tree, motions),), ("E",), names, domain=domain)
         equation = Equation.of(tree, motions)

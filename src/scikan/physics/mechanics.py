@@ -9,10 +9,14 @@ vanish in both, so no such gauge part can be an answer.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from scikan.core.checks import check_matrix
+from scikan.core.errors import SettingError, ShapeError, TableError
+from scikan.core.names import check_names
 from scikan.core.nodes import ONE, Expr, Symbol, add, multiply
 from scikan.core.parser import parse
 from scikan.physics.terms import Term
@@ -44,6 +48,63 @@ class Motions:
     def speed(self, i: int) -> Symbol:
         """Return velocity i in formulas."""
         return Symbol(self.velocity_names[i])
+
+
+def checked_motions(
+    q: Any,
+    v: Any,
+    a: Any,
+    names: Sequence[str] | None,
+    velocity_names: Sequence[str] | None,
+    angles: Sequence[str | int] = (),
+) -> Motions:
+    """Return states as a checked value; raises as `lagrangian` does."""
+    arrays = []
+    for what, given in (("q", q), ("v", v), ("a", a)):
+        array = np.asarray(given, float)
+        array = array[:, None] if array.ndim == 1 else array
+        arrays.append(
+            check_matrix(
+                array, None if array.ndim != 2 else [f"{what}{n + 1}" for n in range(array.shape[1])]
+            )
+        )
+    if len({array.shape for array in arrays}) != 1:
+        shapes = ", ".join(f"{w} {x.shape}" for w, x in zip("qva", arrays, strict=True))
+        raise ShapeError(
+            f"Coordinates, velocities and accelerations differ in shape: {shapes}.",
+            fix="give three arrays (rows, coordinates), one row per state.",
+        )
+    n_rows, d = arrays[0].shape
+    if n_rows * d < 60:
+        raise TableError(
+            f"{n_rows} rows are too few for a Lagrangian; splines alone have more coefficients.",
+            fix="give 200 rows or more (1,000 for two coordinates).",
+        )
+    given_names = tuple(names or (("q",) if d == 1 else tuple(f"q{n + 1}" for n in range(d))))
+    speeds = tuple(
+        velocity_names or (("v",) if names is None and d == 1 else tuple(f"v_{n}" for n in given_names))
+    )
+    if names is None and velocity_names is None and d > 1:
+        speeds = tuple(f"v{n + 1}" for n in range(d))
+    if len(given_names) != d or len(speeds) != d:
+        raise ShapeError(
+            f"{len(given_names)} names and {len(speeds)} names of velocities for {d} coordinates.",
+            fix="give one name for each column of q.",
+        )
+    check_names([*given_names, *speeds])
+    return Motions(arrays[0], arrays[1], arrays[2], given_names, speeds, _places(angles, given_names))
+
+
+def _places(angles: Sequence[str | int], names: tuple[str, ...]) -> tuple[int, ...]:
+    found = []
+    for angle in angles:
+        place = names.index(angle) if isinstance(angle, str) and angle in names else angle
+        if not isinstance(place, int) or not 0 <= place < len(names):
+            raise SettingError(
+                f"The angle {angle!r} is no coordinate.", fix=f"the coordinates are {list(names)}."
+            )
+        found.append(place)
+    return tuple(found)
 
 
 @dataclass(frozen=True, eq=False)

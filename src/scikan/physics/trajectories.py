@@ -25,6 +25,10 @@ from scikan.train.linear import spline_columns
 
 
 DEGREE = 5
+MOST_STEPS, PATIENCE, STIFFEST = 25, 4, 1e4
+FAR, FLOOR = 4.0, 1e-6
+"""Motions of an approximation may miss the positions by this many times the noise; misses that are always allowed."""
+
 WORSE = 1.15
 """Motions of the law may miss the positions by this much more than free curves do."""
 
@@ -92,19 +96,18 @@ def lagrangian_along(
         noise = float(np.sqrt(left / max(points - sum(t.free * t.q.shape[1] for t in tracks), 1.0)))
         if first.candidate is None:
             return LagrangianAlong("none", first.reason, None, noise, float("nan"), first)
-        law, misfit = _refitted(tracks, first.candidate)
+        law, misfit = _refitted(tracks, first.candidate, noise)
     verdict, reason = _verdict(first, noise, misfit)
     return LagrangianAlong(verdict, reason, None if verdict == "none" else law, noise, misfit, first)
 
 
 def _verdict(first: Lagrangian, noise: float, misfit: float) -> tuple[Verdict, str]:
-    floor = 1e-6
-    if misfit <= max(WORSE * noise, floor):
+    if misfit <= max(WORSE * noise, FLOOR):
         return (
             "law",
             f"motions of the law miss the positions by {misfit:.2g}, free smooth curves by {noise:.2g}.",
         )
-    if misfit <= 4 * max(noise, floor):
+    if misfit <= FAR * max(noise, FLOOR):
         return (
             "approximation",
             f"motions of the law miss the positions by {misfit:.2g}, smooth curves by {noise:.2g}.",
@@ -178,32 +181,37 @@ def smooth(t: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, float]:
     return np.stack([c @ best[1] for c in columns], axis=1), best[2]
 
 
-def _refitted(tracks: list[Track], law: Law) -> tuple[Law, float]:
-    """Return the law with constants that make its motions pass nearest to all positions, and the rms miss."""
+def _refitted(tracks: list[Track], law: Law, noise: float) -> tuple[Law, float]:
+    """Return the law with constants that make its motions pass nearest to all positions, and the rms miss.
+
+    A law whose motions stay far from the positions, whatever steps like the last would bring, is not followed further.
+    """
     flow = Flow(law)
     passage = Passage(tracks, flow)
     c, starts = flow.start, np.stack([track.states[0, :2].ravel() for track in tracks])
     left = passage.misses(c[None], starts[None])[0]
-    cost, damping, normal = float(np.nansum(left**2)), 1e-3, np.eye(len(c))
-    cost = cost if np.isfinite(left).all() else np.inf
-    for _ in range(25):
+    freedom = max(left.size - len(c) - starts.size, 1)
+    useful = freedom * (FAR * max(noise, FLOOR)) ** 2
+    cost = float(np.sum(left**2)) if np.isfinite(left).all() else np.inf
+    damping, normal = 1e-3, np.eye(len(c) + starts.size)
+    for step in range(MOST_STEPS):
         if not np.isfinite(cost):
             break
         jacobian = passage.jacobian(c, starts)
         normal, gradient = jacobian.T @ jacobian, jacobian.T @ left.ravel()
-        move = np.linalg.lstsq(normal + damping * np.diag(np.diag(normal)), gradient, rcond=1e-14)[0]
-        trial_c, trial_z = c - move[: len(c)], starts - move[len(c) :].reshape(starts.shape)
-        after = passage.misses(trial_c[None], trial_z[None])[0]
-        lower = float(np.sum(after**2)) if np.isfinite(after).all() else np.inf
-        if lower < cost:
-            gain, c, starts, left, cost, damping = cost - lower, trial_c, trial_z, after, lower, damping / 10
-            if gain < 1e-8 * cost:
-                break
-        else:
-            damping *= 10
-            if damping > 1e4:
-                break
-    variance = cost / max(left.size - len(c) - starts.size, 1.0)
+        gain = 0.0
+        while damping <= STIFFEST and not gain > 0:
+            move = np.linalg.lstsq(normal + damping * np.diag(np.diag(normal)), gradient, rcond=1e-14)[0]
+            trial_c, trial_z = c - move[: len(c)], starts - move[len(c) :].reshape(starts.shape)
+            after = passage.misses(trial_c[None], trial_z[None])[0]
+            gain = cost - float(np.sum(after**2)) if np.isfinite(after).all() else 0.0
+            damping *= 0.1 if gain > 0 else 10.0
+        if gain > 0:
+            c, starts, left, cost = trial_c, trial_z, after, cost - gain
+        is_far = step >= PATIENCE and cost - gain * (MOST_STEPS - step) > useful
+        if gain < 1e-8 * cost or is_far:
+            break
+    variance = cost / freedom
     covariance = variance * np.linalg.pinv(normal, rcond=1e-14, hermitian=True)
     errors = np.sqrt(np.maximum(np.diag(covariance)[: len(c)], 0.0))
     fitted = [Constant(float(v), float(e)) for v, e in zip(c, errors, strict=True)]

@@ -1,7 +1,7 @@
 """Coefficients to formulas: scaled so that the numbers are simple, snapped, written in the user's order."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from scikan.core.expr import (
     ONE,
+    Add,
     Call,
     Constant,
     Expr,
@@ -24,7 +25,9 @@ from scikan.core.expr import (
     multiply,
     power,
 )
+from scikan.law.folding import key, split_coefficient
 from scikan.law.ordering import in_order
+from scikan.law.polynomials import expanded
 from scikan.law.simplify import simplify
 from scikan.law.snapping import simplest_number
 
@@ -144,3 +147,24 @@ def elementary_parts(expr: Expr) -> list[Expr]:
             step = Fraction(1, 2) if exponent.denominator == 2 else Fraction(1)
             return [power(expr.base, Number(-step if exponent < 0 else step))]
     return list(dict.fromkeys(part for child in children(expr) for part in elementary_parts(child)))
+
+
+def with_fewer_terms(tree: Expr) -> Expr:
+    """Return a law that holds to rounding multiplied out, if it has fewer terms then, coefficients as simple numbers.
+
+    Powers of q1 + q2 and of q1 - q2 beside each other may stand for products of both.
+    """
+    sums: dict[Hashable, tuple[Expr, float]] = {}
+    for raw in _terms(expanded(tree)):
+        coefficient, body = split_coefficient(simplify(raw))
+        _, before = sums.get(key(body), (body, 0.0))
+        sums[key(body)] = body, before + float(evaluate(coefficient, {}))
+    largest = max(abs(value) for _, value in sums.values())
+    kept = [(body, value) for body, value in sums.values() if abs(value) > EXACT_WINDOW * largest]
+    if len(kept) >= len(_terms(tree)):
+        return tree
+    return add([multiply([snapped_number(v, EXACT_WINDOW * abs(v))[0], body]) for body, v in kept])
+
+
+def _terms(tree: Expr) -> tuple[Expr, ...]:
+    return tree.args if isinstance(tree, Add) else (tree,)
