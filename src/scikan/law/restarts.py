@@ -17,7 +17,13 @@ STARTS = 40
 _SPREADS = (0.03, 0.1, 0.3, 1.0, 2.0)
 """Decades by which starting values are scattered."""
 
-_STEPS = 300
+LARGEST = 1e100
+"""Size of a constant beyond which there is no law."""
+
+FAR = 1e100
+"""Stands for a residual that is not finite."""
+
+_STEPS, _LONGEST = 300, 1000
 _SAME = 1e-9
 
 
@@ -50,7 +56,8 @@ class Eliminated:
         norms = np.linalg.norm(columns, axis=0)
         norms[norms == 0] = 1.0
         values[self.linear] -= np.linalg.lstsq(columns / norms, residual, rcond=1e-12)[0] / norms
-        return values
+        # A curve that underflows times a coefficient that overflows is a wall, not a law.
+        return np.where(np.abs(values) < LARGEST, values, np.nan)
 
     def __call__(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         residual, jacobian = self.full(self.completed(values))
@@ -94,6 +101,8 @@ def solve_thoroughly(problem: Problem, values: np.ndarray, starts: int = STARTS)
         rng = np.random.default_rng(0)
         if linear.all():
             return best
+        valley = _along_a_valley(problem, values)
+        best = valley if _is_better(valley, best, (ROUNDING * problem.scale) ** 2) else best
         for n in range(starts + 1):
             spread = _SPREADS[n % len(_SPREADS)] if n else 0.0
             begin = values * 10.0 ** (spread * rng.normal(size=len(values)))
@@ -101,6 +110,27 @@ def solve_thoroughly(problem: Problem, values: np.ndarray, starts: int = STARTS)
             if _is_better(other, best, (ROUNDING * problem.scale) ** 2):
                 best = other
         return best
+
+
+def _along_a_valley(problem: Problem, values: np.ndarray) -> Solved:
+    """Return the point that many short steps lead to, scaled as the values are (MINPACK), as in a bent valley."""
+    from scipy.optimize import least_squares
+
+    size = np.where(values != 0, np.abs(values), 1.0)
+    if len(problem(values)[0]) < len(values):
+        return solve(problem, values, 0, robust=False)
+    try:
+        found = least_squares(
+            lambda v: np.nan_to_num(problem(v)[0], nan=FAR, posinf=FAR, neginf=-FAR),
+            values,
+            jac=lambda v: np.nan_to_num(problem(v)[1], nan=0.0, posinf=FAR, neginf=-FAR),
+            method="lm",
+            x_scale=size,
+            max_nfev=_LONGEST,
+        )
+    except (ValueError, np.linalg.LinAlgError):
+        return solve(problem, values, 0, robust=False)
+    return solve(problem, np.asarray(found.x, dtype=float), _STEPS, robust=False)
 
 
 def _through_fewer(problem: Problem, begin: np.ndarray, linear: np.ndarray) -> Solved:

@@ -132,7 +132,21 @@ class _Rules:
             turned = one_angle(expr, of)
             if turned != expr:
                 forms += self._settled([expanded(turned)])
-        return forms + self._forms_of_fraction(expr)
+        return forms + self._forms_of_fraction(expr) + self._numbers_in_fractions(expr)
+
+    def _numbers_in_fractions(self, expr: Add) -> list[Expr]:
+        """Return 1/(1 + u) + x for 1 - u/(1 + u) + x: a number brought together with one fraction of a longer sum."""
+        numbers = [term for term in expr.args if is_free(term)]
+        others = [term for term in expr.args if not is_free(term)]
+        if not numbers or len(others) < 2:
+            return []
+        pairs = [add([*numbers, term]) for term in others]
+        whole = [_shortest(pair, self._forms_of_fraction(pair)) for pair in pairs]
+        return [
+            add([new, *(t for t in others if t is not term)])
+            for term, pair, new in zip(others, pairs, whole, strict=True)
+            if new != pair
+        ]
 
     def _settled(self, forms: Iterable[Expr]) -> list[Expr]:
         """Return forms that show their worth only when their parts are simplified; none inside another such one."""
