@@ -48,7 +48,7 @@ def _length(x: Expr, y: Expr, b: Expr) -> Expr:
 NODES = (
     Combined(_sum, lambda x, y: x / y * np.geomspace(0.2, 5.0, 10)),
     Combined(_sum, lambda x, y: -x / y * np.geomspace(0.2, 5.0, 10)),
-    Combined(_length, lambda x, y: (x / y) ** 2 * np.geomspace(0.1, 10.0, 12)),
+    Combined(_length, lambda x, y: (x / y) ** 2 * np.geomspace(0.1, 10.0, 18)),
 )
 
 
