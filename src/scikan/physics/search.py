@@ -57,7 +57,7 @@ def _searched(problem: Problem) -> Progress:
     quadratic = _polynomials(progress, range(2, 3))
     found = _long_or_elementary(quadratic)
     if problem.noise is not None and any(_may_bend(law) for law in quadratic.laws[len(progress.laws) :]):
-        found = shortest([found, _elementary(progress)])
+        found = shortest([found, _elementary(progress, afresh=True)])
     return products_search(_auxiliary(found))
 
 
@@ -136,11 +136,13 @@ def _factored(progress: Progress) -> Progress:
     return with_exact_laws(progress, family, states, FACTORED)
 
 
-def _elementary(progress: Progress) -> Progress:
+def _elementary(progress: Progress, afresh: bool = False) -> Progress:
+    """Try sums of elementary functions of coordinates; `afresh` where polynomials of degree 2 hold laws as well."""
     problem = progress.problem
     states = problem.laid()
     d = len(problem.names)
-    progress = _with_sums(progress, states, progress.curves(states, range(d)), "sums of elementary functions")
+    curves = progress.curves(states, range(d))
+    progress = _with_sums(progress, states, curves, "sums of elementary functions", afresh)
     return closed(progress)
 
 
@@ -160,10 +162,17 @@ def _auxiliary(progress: Progress) -> Progress:
     return progress
 
 
-def _with_sums(progress: Progress, states: States, curves: Curves, words: str) -> Progress:
-    """Return the search with the laws among polynomials of degree 2 and curves of single atoms."""
+def _with_sums(
+    progress: Progress, states: States, curves: Curves, words: str, afresh: bool = False
+) -> Progress:
+    """Return the search with the laws among polynomials of degree 2 and curves of single atoms.
+
+    Args:
+        afresh: whether a law may be one that polynomials alone hold too.
+    """
     problem = progress.problem
     plain = monomials(problem.plain, 2)
+    searched = 0 if afresh else n_columns(plain)
     family = (*plain, *products([()], curves))
     if problem.noise is not None and len(problem.names) > 6:
         if not curves or not has_room(progress, family, states):
@@ -172,8 +181,8 @@ def _with_sums(progress: Progress, states: States, curves: Curves, words: str) -
         alike = _with_alike(progress, table, curves, words)
         if len(alike.laws) > len(progress.laws):
             return alike
-        return with_laws_among(progress, table, words, searched=n_columns(plain))
-    return with_exact_laws(progress, family, states, words, drop=1e-10, searched=n_columns(plain))
+        return with_laws_among(progress, table, words, searched=searched)
+    return with_exact_laws(progress, family, states, words, drop=1e-10, searched=searched)
 
 
 def _with_alike(progress: Progress, table: Laid, curves: Curves, words: str) -> Progress:
