@@ -18,6 +18,9 @@ from scikan.law.simplify import simplify
 STEP = 0.025
 """Longest step of integration, in units of the time that a coordinate takes to cross its standard deviation."""
 
+FEWEST_STEPS, MOST_STEPS = 10, 20_000
+"""Of a trajectory; the most are those of 80 periods, beyond which steps are longer."""
+
 TRIM = 0.06
 """Share of every trajectory left out at either end, where second derivatives of a smooth curve are poor."""
 
@@ -119,7 +122,7 @@ class Passage:
         self.track = np.repeat(np.arange(self.n), [len(track.t) for track in tracks])
         spans = np.asarray([track.t[-1] - track.t[0] for track in tracks])
         pace = np.median([np.std(t.states[:, 0]) / max(np.std(t.states[:, 1]), 1e-300) for t in tracks])
-        self.steps = int(np.clip(np.ceil(spans.max() / (STEP * pace)), 10, 5000))
+        self.steps = int(np.clip(np.ceil(spans.max() / (STEP * pace)), FEWEST_STEPS, MOST_STEPS))
         self.h = (spans / self.steps)[:, None]
         place = np.concatenate([(t.t - t.t[0]) / h for t, h in zip(tracks, self.h, strict=True)])
         self.step = np.minimum(place.astype(int), self.steps - 1)
