@@ -218,7 +218,7 @@ def _user_file(path: Path) -> Any:
 
 
 def _form(text: str, module: Any) -> Any:
-    from scikan.physics.symmetry import Entry, FlatSlices, Invariant
+    from scikan.physics.wanted import Entry, FlatSlices, Invariant
 
     if text == "flat":
         return FlatSlices()

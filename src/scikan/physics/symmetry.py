@@ -9,7 +9,7 @@ a wall stands between. Here each branch is followed from its own side, and its s
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -28,75 +28,15 @@ from scikan.law.simplify import simplify
 from scikan.law.snapping import simplest_number
 from scikan.physics.finding import Finding
 from scikan.physics.forms import Curve, shapes_of_curve
+from scikan.physics.wanted import Form, Function
 from scikan.symbolic.kanpiler import kanpiler
 
 
 MetricFunction: TypeAlias = Callable[[Any, Any], Any]
-Transformed: TypeAlias = Callable[[Any], Any]
 MOST_ROWS = 400
 STEPS = 60
 NOTHING = 1e-20
 """A mean square of the residual below this (metric entries are near one) is rounding."""
-
-
-@runtime_checkable
-class Form(Protocol):
-    """What the transformed metric should look like: residuals that vanish where it does."""
-
-    def residual(self, metric: Transformed, x: Any) -> Any:
-        """Return residuals at one point x (n,), written for JAX; `metric(x)` is the transformed metric (n, n)."""
-
-
-@dataclass(frozen=True)
-class FlatSlices:
-    """Slices of constant `coordinate` are flat: the other block of the metric is sign times the identity.
-
-    The sign is -1 where the metric's time part is positive.
-    """
-
-    coordinate: int = 0
-    sign: float = -1.0
-
-    def residual(self, metric: Transformed, x: Any) -> Any:
-        """Return the block minus sign times the identity, flat."""
-        g = metric(x)
-        block = jnp.delete(jnp.delete(g, self.coordinate, 0), self.coordinate, 1)
-        return (block - self.sign * jnp.eye(len(block))).ravel()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of the metric takes a wanted value, such as 0 off the diagonal."""
-
-    row: int
-    column: int
-    value: float = 0.0
-
-    def residual(self, metric: Transformed, x: Any) -> Any:
-        """Return the entry minus its wanted value."""
-        return (metric(x)[self.row, self.column] - self.value)[None]
-
-
-@dataclass(frozen=True)
-class Invariant:
-    """The metric does not change along one coordinate (translation invariance)."""
-
-    coordinate: int
-
-    def residual(self, metric: Transformed, x: Any) -> Any:
-        """Return the derivative of the metric along the coordinate, flat."""
-        direction = jnp.zeros_like(x).at[self.coordinate].set(1.0)
-        return jax.jvp(metric, (x,), (direction,))[1].ravel()
-
-
-@dataclass(frozen=True)
-class _Function:
-    """A user's own function of the transformed metric."""
-
-    function: Callable[[Any], Any]
-
-    def residual(self, metric: Transformed, x: Any) -> Any:
-        return jnp.ravel(self.function(metric(x)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +122,7 @@ def hidden_symmetry(
         TableError: a metric or a residual that is not finite at a sample.
         SettingError: the wanted form does not depend on F.
     """
-    form = wanted if isinstance(wanted, Form) else _Function(wanted)
+    form = wanted if isinstance(wanted, Form) else Function(wanted)
     x, given = _checked(metric, samples, parameters, coordinate)
     change = Change(metric, form, coordinate, along or _distance(coordinate), x, given)
     untouched = change.loss(np.zeros(len(x)))
