@@ -92,9 +92,11 @@ def test_lagrangian_of_states(states):
 def test_lagrangian_from_positions_says_what_it_derives(folder):
     q, t, number = trajectories(np.random.default_rng(0), lambda q, v: -np.sin(q), n=8)
     pd.DataFrame({"q": np.ravel(q), "t": t, "run": number}).to_csv("p.csv", index=False)
-    code, out, _ = physics("lagrangian", "p.csv", "--state", "q", "--time", "t", "--trajectory", "run")
+    told = ["--state", "q", "--time", "t", "--trajectory", "run", "--out", "o"]
+    code, out, _ = physics("lagrangian", "p.csv", *told)
     assert code == 0
-    assert "no velocities and accelerations given" in out and "cos(q)" in out
+    assert "no velocities and accelerations given" in out and "energy: E = v_q**2/2 - " in out
+    assert Path("o/energy.png").exists()
 
 
 def neo_hookean(rows=120):

@@ -16,6 +16,8 @@ def test_a_noisy_pendulum_gives_its_constant_within_its_error():
     (constant,) = found.law.constants
     assert abs(constant.value - 1.7) < 3 * constant.error and constant.error < 1e-3
     assert found.noise == pytest.approx(1e-3, rel=0.3)
+    (own,) = found.energy.constants
+    assert own.error == constant.error and str(found.energy.round(2)) == "E = v**2/2 - 1.7*cos(q)"
 
 
 @pytest.mark.slow

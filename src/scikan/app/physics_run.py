@@ -198,7 +198,8 @@ def run_lagrangian(motion: Motion, prior: str | None, out: Path | None, overwrit
     if v.size and a.size:
         speeds = given[1]
         first = lagrangian(q, v, a, names=given[0], velocity_names=speeds, angles=motion.angles, prior=prior)
-        verdict, reason, law, numbers = first.verdict, first.reason, first.law, {"residual": first.residual}
+        verdict, reason, law, energy = first.verdict, first.reason, first.law, first.energy
+        numbers = {"residual": first.residual}
     else:
         _needed_times(motion, prior)
         missing = "accelerations" if v.size else "velocities and accelerations"
@@ -211,13 +212,19 @@ def run_lagrangian(motion: Motion, prior: str | None, out: Path | None, overwrit
             velocity_names=given[1] or None,
             angles=motion.angles,
         )
-        first, verdict, reason, law = found.first, found.verdict, found.reason, found.law
+        first, verdict, reason, law, energy = (
+            found.first,
+            found.verdict,
+            found.reason,
+            found.law,
+            found.energy,
+        )
         numbers = {"noise": found.noise, "misfit": found.misfit}
     headline(console, verdict, reason)
     if law is not None:
         told_law(console, law)
-        if first.energy is not None:
-            console.print(escape(f"    energy: {first.energy.round(DIGITS)}"))
+        if energy is not None:
+            console.print(escape(f"    energy: {energy.round(DIGITS)}"))
     elif first.candidate is not None:
         aside(console, f"best that was judged: {first.candidate}")
     aside(
@@ -229,16 +236,16 @@ def run_lagrangian(motion: Motion, prior: str | None, out: Path | None, overwrit
         "verdict": verdict,
         "reason": reason,
         "lagrangian": None if law is None else law.to_dict(),
-        "energy": None if first.energy is None else first.energy.to_dict(),
+        "energy": None if energy is None else energy.to_dict(),
         "class": first.klass,
         "splines": dict(zip(map(str, first.evidence.grids), first.evidence.residuals, strict=True)),
     } | {name: finite(value) for name, value in told.items()}
     if out is not None:
         figures = {}
-        if first.energy is not None:
-            domain = np.asarray(first.energy.domain)
+        if energy is not None:
+            domain = np.asarray(energy.domain)
             middle = np.random.default_rng(0).uniform(domain[:, 0], domain[:, 1], (400, len(domain)))
-            figures["energy"] = plot_levels(first.energy, first.energy.names, middle, "energy", len(given[0]))
+            figures["energy"] = plot_levels(energy, energy.names, middle, "energy", len(given[0]))
         write_result(out, motion.table, result, figures, console)
     return STATUS[verdict]
 

@@ -274,7 +274,7 @@ def _judged(
         tree = named.expr([n for n, (low, _) in zip(names, domain, strict=True) if low > 0])
         tree = with_fewer_terms(tree) if named.residual < EXACT else tree
         law = Law((tree,), ("L",), names, domain=domain)
-        energy = Law((energy_of(tree, motions),), ("E",), names, domain=domain)
+        energy = energy_of(law)
         equation = Equation.of(tree, motions)
     white = equation is not None and equation.residual >= 100 * EXACT and equation.is_white(motions)
     verdict, reason = _verdict(evidence, equation, klass, white)
@@ -299,12 +299,12 @@ def _judged(
     )
 
 
-def energy_of(tree: Expr, motions: Motions) -> Expr:
+def energy_of(law: Law) -> Law:
     """Return v . L_v - L, simplified; it is conserved, as L does not hold the time (Noether)."""
-    along = [
-        multiply((Symbol(n), differentiate(tree, n))) for n in motions.velocity_names if n in symbols(tree)
-    ]
-    return simplify(add([*along, multiply((Number(-1), tree))]))
+    tree, speeds = law.expression, law.names[len(law.names) // 2 :]
+    along = [multiply((Symbol(n), differentiate(tree, n))) for n in speeds if n in symbols(tree)]
+    energy = simplify(add([*along, multiply((Number(-1), tree))]))
+    return Law((energy,), ("E",), law.names, domain=law.domain)
 
 
 def _verdict(evidence: Refinement, equation: Equation | None, klass: str, white: bool) -> tuple[Verdict, str]:

@@ -19,7 +19,7 @@ from scikan.core.errors import ShapeError, TableError
 from scikan.core.expr import Constant, with_constants
 from scikan.law.record import Law
 from scikan.physics.finding import Finding
-from scikan.physics.lagrangian import Lagrangian, Verdict, lagrangian
+from scikan.physics.lagrangian import Lagrangian, Verdict, energy_of, lagrangian
 from scikan.physics.passage import Flow, Passage, Track
 from scikan.train.linear import spline_columns
 
@@ -51,6 +51,11 @@ class LagrangianAlong(Finding):
     noise: float
     misfit: float
     first: Lagrangian
+
+    @property
+    def energy(self) -> Law | None:
+        """The energy that follows from the law, its constants with their standard errors."""
+        return None if self.law is None else energy_of(self.law)
 
     @property
     def told(self) -> tuple[Law, ...]:
