@@ -62,6 +62,9 @@ CLASS_BITS = 30.0
 LONGER = 1.05
 """A part of the energy goes if the residual on unseen rows rises by less than this factor."""
 
+BEHIND = 3.0
+"""Splines of a class leave this many times what the formula of another does: the class has no name to wait for."""
+
 HOPELESS = 0.5
 """Share of the stress above which what is left is no noise of a law, white or not."""
 
@@ -271,6 +274,8 @@ def _best_named(tried: list[Tried], fits: list[SplineFit], targets: Mapping[Meas
         stress = targets[kind]
         terms = _needed(terms, stress, fits[n].residual)
         splines, evidence = _refined(terms, stress)
+        if best is not None and best[5] is not None and splines.residual > BEHIND * best[5].residual:
+            continue
         problem = Problem(tuple(terms), stress)
         named = name_terms(problem, splines, float(np.clip(splines.residual, 1e-9, 1e-2)))
         named = None if named is None else dropped(snapped(problem, named))
