@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 import scikan as kn
+from scikan.core.expr import Constant, Number, Symbol, call
+from scikan.physics import closed_forms
 
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
@@ -153,6 +156,17 @@ def test_without_names_the_answer_is_a_network_of_products_of_splines():
     assert found.verdict == "solved" and found.rank == 3
     np.testing.assert_allclose(found.model(mesh())[:, 0], found(mesh()), atol=1e-12)
     assert np.mean((found(mesh()) - truth(mesh())) ** 2) < 1e-14
+
+
+def test_a_solution_keeps_no_constant_that_runs_away(monkeypatch):
+    huge = Constant(2.7e12)
+    x, t = Symbol("x"), Symbol("t")
+    logistic = huge / ((1 + huge * call("exp", x**2 / (4 * t))) * t ** Number(Fraction(1, 2)))
+    monkeypatch.setattr(closed_forms, "_candidates", lambda *_: iter([logistic]))
+    found = solved("heat, from a point")
+    assert found.verdict == "solved" and not found.law.constants
+    at = {"x": np.linspace(-1, 1, 50), "t": np.linspace(0.6, 0.9, 50)}
+    assert np.allclose(found.law(at), np.exp(-(at["x"] ** 2) / (4 * at["t"])) / np.sqrt(at["t"]), rtol=1e-12)
 
 
 def test_an_equation_without_conditions_is_refused():

@@ -21,7 +21,7 @@ from scikan.core.parser import parse
 from scikan.law.evidence import whiteness
 from scikan.law.record import Law
 from scikan.law.snapping import snap
-from scikan.physics.finding import Finding
+from scikan.physics.finding import LawFinding
 from scikan.physics.joint import EXACT
 from scikan.physics.selection import BITS_PER_TERM, Selection, select
 from scikan.physics.stresses import checked_stress
@@ -35,7 +35,7 @@ ENTRIES = tuple(f"F{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ComponentLaw(Finding):
+class ComponentLaw(LawFinding):
     """A component of the stress as a formula.
 
     Args:
@@ -60,11 +60,6 @@ class ComponentLaw(Finding):
     prior_residual: float | None
     model: KAN | None
     alternatives: tuple[str, ...] = ()
-
-    @property
-    def told(self) -> tuple[Law, ...]:
-        """The law, if there is one."""
-        return () if self.law is None else (self.law,)
 
 
 def component_law(

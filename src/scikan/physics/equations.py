@@ -21,7 +21,7 @@ from scikan.core.kan import KAN
 from scikan.law.record import Law
 from scikan.physics.closed_forms import TARGET, closed_form
 from scikan.physics.collocation import Equation, Points, Pointwise, gauss_newton
-from scikan.physics.finding import Finding
+from scikan.physics.finding import LawFinding
 from scikan.physics.products import DEGREE, ProductColumns, Products, Tensor, TensorColumns
 from scikan.train.linear import Refinement, knots_of
 
@@ -39,7 +39,7 @@ Verdict = Literal["solved", "approximation", "none"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Solution(Finding):
+class Solution(LawFinding):
     """The answer of `solve_equation`; calling it gives u in splines at points, or a derivative of u.
 
     Args:
@@ -65,11 +65,6 @@ class Solution(Finding):
     model: KAN | None
     law: Law | None
     law_residual: float
-
-    @property
-    def told(self) -> tuple[Law, ...]:
-        """The law, if there is one."""
-        return () if self.law is None else (self.law,)
 
     def __call__(self, points: Any, derivative: str = "") -> np.ndarray:
         """Return u, or a derivative of it such as "xx", at points (rows, 2); shape (rows,)."""

@@ -19,3 +19,14 @@ class Finding:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.verdict}: {'; '.join(map(str, self.told)) or 'no law'})"
+
+
+class LawFinding(Finding):
+    """A finding with one law, or none."""
+
+    law: Law | None
+
+    @property
+    def told(self) -> tuple[Law, ...]:
+        """The law, if there is one."""
+        return () if self.law is None else (self.law,)

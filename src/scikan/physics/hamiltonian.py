@@ -25,7 +25,7 @@ from scikan.law.ordering import in_order
 from scikan.law.record import Law
 from scikan.physics.conserved import checked_states
 from scikan.physics.energies import named_curves
-from scikan.physics.finding import Finding
+from scikan.physics.finding import LawFinding
 from scikan.physics.joint import EXACT
 from scikan.physics.problem import Problem
 from scikan.physics.selection import LUCK
@@ -54,7 +54,7 @@ Verdict = Literal["law", "approximation", "none"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Hamiltonian(Finding):
+class Hamiltonian(LawFinding):
     """What a search for a Hamiltonian found.
 
     Args:
@@ -80,11 +80,6 @@ class Hamiltonian(Finding):
     function_class: str
     tried: tuple[tuple[str, float], ...]
     model: KAN | None
-
-    @property
-    def told(self) -> tuple[Law, ...]:
-        """The law, if there is one."""
-        return () if self.law is None else (self.law,)
 
     def __str__(self) -> str:
         lines = [f"{self.verdict}: {self.reason}"]

@@ -185,9 +185,9 @@ class Problem:
             """Return the sum of squares to come down to; where no target tells the size, with room for its change."""
             parts, inner = model.parted(values)
             room = 1.0 if self.target is not None else ROOM
-            return model.n_values * (room * to_beat * self._size(model.moved(inner), parts)) ** 2
+            return self.n_values * (room * to_beat * self._size(model.moved(inner), parts)) ** 2
 
-        settled = BITS_OF_A_TRIAL * 2 * np.log(2) / model.n_values if np.isfinite(to_beat) else 0.0
+        settled = BITS_OF_A_TRIAL * 2 * np.log(2) / self.n_values if np.isfinite(to_beat) else 0.0
         values, errors = _least_squares(model, start, free, useful, settled)
         parts, inner = model.parted(values)
         moved = model.moved(inner)
@@ -233,7 +233,6 @@ class _Model:
     def __init__(self, terms: tuple[Term, ...], atoms: tuple[tuple[Atom, ...], ...], goal: Any) -> None:
         self.terms, self.atoms, self.goal = terms, atoms, goal
         self.n_outer = sum(map(len, atoms))
-        self.n_values = int(np.prod(next(iter(terms[0].weights.values())).shape[::2]))
         with np.errstate(all="ignore"):
             # Most forms have no inner constants: their columns stay what they are.
             self.still = [

@@ -23,7 +23,7 @@ from scikan.law.evidence import whiteness
 from scikan.law.record import Law
 from scikan.law.simplify import simplify
 from scikan.physics.elimination import needed_terms
-from scikan.physics.finding import Finding
+from scikan.physics.finding import LawFinding
 from scikan.physics.joint import EXACT, Named, Problem
 from scikan.physics.joint_names import dropped, name_terms, snapped
 from scikan.physics.mechanics import Motions, checked_motions, families
@@ -49,7 +49,7 @@ Verdict = Literal["law", "approximation", "none"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Lagrangian(Finding):
+class Lagrangian(LawFinding):
     """What a search for a Lagrangian found.
 
     Args:
@@ -83,11 +83,6 @@ class Lagrangian(Finding):
     splines: SplineFit
     candidate: Law | None
     model: KAN | None
-
-    @property
-    def told(self) -> tuple[Law, ...]:
-        """The law, if there is one."""
-        return () if self.law is None else (self.law,)
 
 
 def lagrangian(

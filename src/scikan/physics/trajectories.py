@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from scikan.core.errors import ShapeError, TableError
 from scikan.core.expr import Constant, with_constants
 from scikan.law.record import Law
-from scikan.physics.finding import Finding
+from scikan.physics.finding import LawFinding
 from scikan.physics.lagrangian import Lagrangian, Verdict, energy_of, lagrangian
 from scikan.physics.passage import Flow, Passage, Track
 from scikan.train.linear import spline_columns
@@ -34,7 +34,7 @@ WORSE = 1.15
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LagrangianAlong(Finding):
+class LagrangianAlong(LawFinding):
     """A Lagrangian found from positions.
 
     Args:
@@ -56,11 +56,6 @@ class LagrangianAlong(Finding):
     def energy(self) -> Law | None:
         """The energy that follows from the law, its constants with their standard errors."""
         return None if self.law is None else energy_of(self.law)
-
-    @property
-    def told(self) -> tuple[Law, ...]:
-        """The law, if there is one."""
-        return () if self.law is None else (self.law,)
 
 
 def lagrangian_along(
